@@ -1,0 +1,1 @@
+"""The outside world behind the ports: Redis, TikTok, the web, logs and metrics."""

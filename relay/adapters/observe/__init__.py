@@ -1,0 +1,1 @@
+"""Readers of notices: logs and metrics."""

@@ -1,0 +1,1 @@
+"""Entries in Redis or Valkey: scripts, keys, encoding, the embedded server."""

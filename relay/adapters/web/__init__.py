@@ -1,0 +1,1 @@
+"""HTTP in: webhook and tracking routes, admin API."""

@@ -1,0 +1,1 @@
+"""Decisions about delivery: batch, gate, governor, order of service, verdict, clocks. Pure."""

@@ -1,0 +1,225 @@
+"""The nouns that travel: event, entry, lease, settlement. Times are integer milliseconds since the epoch, UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+JsonObject = dict[str, Any]
+
+
+class EntryClass(StrEnum):
+    """How an entry ranks: a conversion earns money, an engagement helps bidding."""
+
+    CONVERSION = "conversion"
+    ENGAGEMENT = "engagement"
+
+
+class Lane(StrEnum):
+    """Which side of the mark an entry stands on."""
+
+    LIVE = "live"
+    BACKLOG = "backlog"
+
+
+class DeadReason(StrEnum):
+    """Why an entry ended without being delivered. Adds up to ``dead`` in the books."""
+
+    REFUSED = "refused"  # TikTok said no to this very item
+    UNMAPPABLE = "unmappable"  # no valid item can be made of it
+    EXPIRED = "expired"  # event_time older than max_age
+    OVERLAP = "overlap"  # somebody else may have sent it, and TikTok's 48 h are over
+    AMBIGUOUS = "ambiguous"  # we may have sent it, and TikTok's 48 h are over
+
+
+class StreamKey(NamedTuple):
+    """One owed stream."""
+
+    destination: str
+    klass: EntryClass
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One Segment call after decoding: what the sender said, with identity and time settled.
+
+    ``raw`` is the JSON text that is stored (UTF-8, ASCII-escaped where needed); ``body`` its decoded form.
+    """
+
+    id: str
+    body: JsonObject
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """Value of an event for the books, never for TikTok: integer micro-units and an ISO 4217 code ('' = unknown)."""
+
+    micros: int = 0
+    currency: str = ""
+
+
+NO_WORTH = Worth()
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An event that one destination wants, on its way into the store."""
+
+    stream: StreamKey
+    event_id: str
+    raw: bytes
+    received_ms: int
+    source: str
+    worth: Worth = NO_WORTH
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Something accepted by HTTP that is no event: it goes to the intake's own dead letters (destination ``-``)."""
+
+    source: str
+    reason: str
+    raw: bytes
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An owed entry as claimed. ``id`` is its stream id; ``accepted`` names subscriptions TikTok already took."""
+
+    id: str
+    raw: bytes
+    received_ms: int
+    source: str
+    worth: Worth = NO_WORTH
+    accepted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to settle one contiguous id range until ``due_ms``. ``number`` fences off former holders.
+
+    ``first_ms`` is when this range was first claimed without a reply since that proves nothing was stored.
+    """
+
+    stream: StreamKey
+    lane: Lane
+    first_id: str
+    last_id: str
+    number: int
+    due_ms: int
+    first_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim returned: a lease, its entries (never empty) and the store's own clock."""
+
+    lease: Lease
+    entries: tuple[Entry, ...]
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Burial:
+    """The ending of one entry as a dead letter. ``accepted`` names the subscriptions TikTok took before."""
+
+    entry_id: str
+    reason: DeadReason
+    message: str
+    code: int | None = None
+    request_id: str = ""
+    accepted: tuple[str, ...] = ()
+
+
+class Rest(StrEnum):
+    """What becomes of the entries of a lease that a settlement does not end."""
+
+    KEEP = "keep"  # still working on them: renew the lease
+    RELEASE = "release"  # claimable again, time of first claim kept (TikTok may have them)
+    UNCLAIM = "unclaim"  # claimable again as if never claimed (TikTok proved it has none, or nothing was sent)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Endings for entries of one lease, and what happens to the rest of it."""
+
+    delivered: Sequence[str] = ()
+    dead: Sequence[Burial] = ()
+    unmatched: Sequence[str] = ()
+    rest: Rest = Rest.KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settlement really did. ``held`` is False when lease or number no longer matched: nothing changed."""
+
+    held: bool
+    delivered: int = 0
+    dead: int = 0
+    unmatched: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A dead letter as listed. ``id`` is its stream id in ``dead:<destination>``."""
+
+    id: str
+    destination: str
+    klass: EntryClass | None
+    reason: str
+    message: str
+    code: int | None
+    request_id: str
+    died_ms: int
+    received_ms: int
+    first_ms: int
+    source: str
+    worth: Worth
+    accepted: tuple[str, ...]
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSurvey:
+    """State of one owed stream at one moment. ``books`` holds the ledger counters of design promise 2."""
+
+    stream: StreamKey
+    owed: int
+    backlog: int
+    leased: int
+    oldest_received_ms: int | None
+    value_micros: Mapping[str, int] = field(default_factory=dict)
+    books: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def unbalanced(self) -> int:
+        """Accepted + requeued − endings − owed; 0 when the books balance."""
+        got = self.books.get("accepted", 0) + self.books.get("requeued", 0)
+        ended = sum(self.books.get(name, 0) for name in ENDINGS) + self.owed
+        return got - ended
+
+
+ENDINGS = (
+    "delivered",
+    *(f"dead:{reason.value}" for reason in DeadReason),
+    "lapsed",
+    "shed",
+    "forgotten",
+    "unmatched",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSurvey:
+    """State of the whole store. Bytes; ``max_bytes`` 0 means no limit is known."""
+
+    streams: tuple[StreamSurvey, ...]
+    dead: Mapping[str, int]  # destination → dead letters kept
+    used_bytes: int
+    max_bytes: int
+    now_ms: int
+    disk_free_bytes: int | None = None

@@ -1,0 +1,281 @@
+"""Something worth telling. Logs and metrics are two readings of this closed set; nothing else logs or counts.
+
+No personal data and no secret may enter a notice: ids of events are allowed, their contents are not.
+Labels come from enums or from the configuration, never from messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from relay.core.event import DeadReason, Lane, StoreSurvey, StreamKey
+
+
+class Outcome(StrEnum):
+    """What became of a received event at the door (label of ``relay_events_received_total``)."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    FILTERED = "filtered"
+    DEAD = "dead"  # one bad event inside a good batch
+    REFUSED = "refused"  # the request was answered 4xx
+    DEFERRED = "deferred"  # the request was answered 503 or 429: the sender still has it
+
+
+class Why(StrEnum):
+    """Why an event was filtered or a request refused. Also the stable ``code`` of an error answer."""
+
+    NONE = ""
+    # filtered, answered 200
+    NO_SUBSCRIPTION = "no_subscription"
+    INTEGRATION_OFF = "integration_off"
+    CONSENT_REFUSED = "consent_refused"
+    EVENT_TESTER = "event_tester"
+    DELETE_CALL = "delete_call"
+    TELEMETRY = "telemetry"
+    # refused, answered 4xx
+    BAD_JSON = "bad_json"
+    BAD_SHAPE = "bad_shape"
+    NOT_AN_EVENT = "not_an_event"
+    EMPTY_BATCH = "empty_batch"
+    TOO_DEEP = "too_deep"
+    TOO_LARGE = "too_large"
+    TOO_MANY_EVENTS = "too_many_events"
+    BAD_ENCODING = "bad_encoding"
+    BAD_SIGNATURE = "bad_signature"
+    BAD_TOKEN = "bad_token"  # noqa: S105 - a code, not a secret
+    BAD_WRITE_KEY = "bad_write_key"
+    UNKNOWN_SOURCE = "unknown_source"
+    NOT_FOUND = "not_found"
+    METHOD = "method_not_allowed"
+    # deferred, answered 503 or 429
+    UNVERIFIED = "unverified"
+    STORE = "store_unavailable"
+    OVERLOADED = "overloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class EventsReceived:
+    """A request was answered; ``count`` events of it met this outcome. ``seconds`` is set on one notice a request."""
+
+    source: str
+    outcome: Outcome
+    count: int
+    why: Why = Why.NONE
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SenderRefused:
+    """A sender failed verification. Told once per source and minute."""
+
+    source: str
+    why: Why
+    status: int
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorthIgnored:
+    """A value or currency too odd for the books; the event itself goes on."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesDelivered:
+    """TikTok accepted entries. ``delays`` are seconds from receipt to acceptance, one each."""
+
+    stream: StreamKey
+    lane: Lane
+    delays: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesBuried:
+    """Entries became dead letters for one reason."""
+
+    stream: StreamKey
+    reason: DeadReason
+    count: int
+    code: int | None = None
+    message: str = ""
+    sample: str = ""  # one entry id
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesUnmatched:
+    """No subscription matches these entries any more (the mapping changed while they waited)."""
+
+    stream: StreamKey
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesReturned:
+    """Entries stay owed after a failed call, or were given back unsent."""
+
+    stream: StreamKey
+    count: int
+    ambiguous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered:
+    """One call to TikTok ended. ``code`` is TikTok's JSON code, ``http_502`` style without one, or an error name."""
+
+    destination: str
+    verdict: str
+    code: str
+    items: int
+    seconds: float
+    request_id: str = ""
+    log_id: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateMoved:
+    """The gate of a destination changed its state."""
+
+    destination: str
+    before: str
+    after: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaceChanged:
+    """The governor changed how many calls may be in flight."""
+
+    destination: str
+    limit: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """A settlement came too late: somebody else holds the entries now. Nothing was changed."""
+
+    stream: StreamKey
+    first_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettersMoved:
+    """An operator requeued or discarded dead letters."""
+
+    destination: str
+    action: str  # requeue | discard
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationPaused:
+    """An operator paused or resumed a destination."""
+
+    destination: str
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLost:
+    """The store stopped answering; intake says 503 from here on."""
+
+    trouble: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRestored:
+    """The store answers again."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedChanged:
+    """The embedded Valkey started, was adopted, died, or was stopped."""
+
+    change: str  # started | adopted | died | stopped | ballast_given_up | ballast_restored
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSurveyed:
+    """The regular look at everything owed (about once a second)."""
+
+    survey: StoreSurvey
+    gates: Mapping[str, str]
+    paces: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopLagged:
+    """How late the event loop came back from a sleep, in seconds; told with each survey."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStarted:
+    """The relay is up. ``durability`` says in plain words what a 200 survives."""
+
+    version: str
+    role: str
+    sandbox: bool
+    intake_url: str
+    admin_url: str
+    durability: str
+    destinations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStopping:
+    """A stop was asked for; hearing ends, what is in flight is finished."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStopped:
+    """The relay is down; ``clean`` says whether everything in flight was finished in time."""
+
+    clean: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCrashed:
+    """A task of ours ended by an exception; the process goes down and the leases fall due."""
+
+    task: str
+    error: str
+
+
+Notice = (
+    EventsReceived
+    | SenderRefused
+    | WorthIgnored
+    | EntriesDelivered
+    | EntriesBuried
+    | EntriesUnmatched
+    | EntriesReturned
+    | CallAnswered
+    | GateMoved
+    | PaceChanged
+    | LeaseLost
+    | DeadLettersMoved
+    | DestinationPaused
+    | StoreLost
+    | StoreRestored
+    | EmbeddedChanged
+    | StoreSurveyed
+    | LoopLagged
+    | ServiceStarted
+    | ServiceStopping
+    | ServiceStopped
+    | TaskCrashed
+)

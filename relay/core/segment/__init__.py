@@ -1,0 +1,1 @@
+"""What arrives from Segment: signatures, envelopes, time, identity, consent. Pure."""

@@ -1,0 +1,1 @@
+"""What TikTok takes and answers: items, hashing, limits, replies. Pure."""

@@ -1,0 +1,1 @@
+"""Async flow against ports: intake, delivery, settle. Knows no Redis, no HTTP."""

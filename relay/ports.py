@@ -1,0 +1,130 @@
+"""What the engine needs from the outside, in its own words. At most five methods each; adapters conform by shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from relay.core.delivery.gate import GateRecord
+from relay.core.event import (
+    Claimed,
+    DeadLetter,
+    Lane,
+    Lease,
+    NewEntry,
+    Reject,
+    Settled,
+    Settlement,
+    StoreSurvey,
+    StreamKey,
+)
+from relay.core.notices import Notice
+from relay.core.tiktok.reply import Call, Reply
+
+
+class Inbox(Protocol):
+    """Where intake writes."""
+
+    async def append(self, entries: Sequence[NewEntry], rejects: Sequence[Reject] = ()) -> list[bool]:
+        """Store all of it durably in one atomic call; per entry True (owed now) or False (a duplicate).
+
+        At most 512 entries and 1 MiB of raw events a call (a single larger event is allowed).
+        Raises StoreUnavailable (nothing is known to be written; safe to repeat) or StoreMisused.
+        """
+        ...
+
+
+class Owed(Protocol):
+    """Where delivery takes entries from and gives them their ending."""
+
+    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
+        """Lease the oldest claimable entries of one lane; None when there are none. Falls due by itself."""
+        ...
+
+    async def settle(self, lease: Lease, settlement: Settlement) -> Settled:
+        """Apply endings, fenced by lease and number. Safe to repeat."""
+        ...
+
+    async def survey(self) -> StoreSurvey:
+        """One consistent-enough look at all streams, books, values and the store's memory."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """The operator's access to what could not be delivered. Destination ``-`` is the intake's own."""
+
+    async def list(self, destination: str, *, after: str = "", limit: int = 100, reason: str = "") -> list[DeadLetter]:
+        """Oldest first, strictly after stream id ``after``."""
+        ...
+
+    async def get(self, destination: str, letter_id: str) -> DeadLetter | None:
+        """One letter, or None."""
+        ...
+
+    async def requeue(self, destination: str, ids: Sequence[str]) -> int:
+        """Move letters back to owed; returns how many really moved."""
+        ...
+
+    async def discard(self, destination: str, ids: Sequence[str]) -> int:
+        """Delete letters for good; returns how many there were."""
+        ...
+
+
+class GateStore(Protocol):
+    """The shared record of each gate, and whether an operator paused the destination."""
+
+    async def load(self, destination: str) -> GateRecord:
+        """The record; a fresh closed one with version 0 when none is stored."""
+        ...
+
+    async def save(self, destination: str, record: GateRecord, expected_version: int) -> bool:
+        """Store ``record`` with version ``expected_version + 1``; False when another version is stored."""
+        ...
+
+    async def paused(self, destination: str) -> bool:
+        """Whether an operator paused this destination."""
+        ...
+
+    async def set_paused(self, destination: str, *, paused: bool) -> None:
+        """Pause or resume; survives restarts."""
+        ...
+
+
+class Sender(Protocol):
+    """One call to TikTok. Never raises for the network's sake: what went wrong is in the reply."""
+
+    async def send(self, call: Call) -> Reply:
+        """Post one batch and read the answer."""
+        ...
+
+
+class Clock(Protocol):
+    """Time as an argument; a test's clock moves when the test says so."""
+
+    def now_ms(self) -> int:
+        """Wall clock, milliseconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never step back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Chance(Protocol):
+    """Dice as an argument."""
+
+    def uniform(self, low: float, high: float) -> float:
+        """A number in [low, high]."""
+        ...
+
+
+class Tell(Protocol):
+    """Where notices go."""
+
+    def __call__(self, notice: Notice) -> None:
+        """Must not block and must not raise."""
+        ...
