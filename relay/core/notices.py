@@ -6,8 +6,9 @@ Labels come from enums or from the configuration, never from messages.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from relay.core.event import DeadReason, Lane, StoreSurvey, StreamKey
@@ -205,11 +206,17 @@ class EmbeddedChanged:
 
 @dataclass(frozen=True, slots=True)
 class StoreSurveyed:
-    """The regular look at everything owed (about once a second)."""
+    """The regular look at everything owed (about once a second).
+
+    ``drain_eta`` is in seconds per destination (0 without a backlog, infinite while it does not shrink), ``full_eta`` in
+    seconds until the journal is full (infinite while it does not grow or has no limit).
+    """
 
     survey: StoreSurvey
     gates: Mapping[str, str]
     paces: Mapping[str, int]
+    drain_eta: Mapping[str, float] = field(default_factory=dict)
+    full_eta: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +262,15 @@ class TaskCrashed:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class TellingFailed:
+    """A reader of notices broke on one; told to the other readers. Always a bug of the reader."""
+
+    reader: str
+    notice: str
+    error: str
+
+
 Notice = (
     EventsReceived
     | SenderRefused
@@ -278,4 +294,5 @@ Notice = (
     | ServiceStopping
     | ServiceStopped
     | TaskCrashed
+    | TellingFailed
 )
