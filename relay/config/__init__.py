@@ -1,0 +1,6 @@
+"""Settings stop at the door: parse → validate → build. Only app and cli see them; nothing reads them at import."""
+
+from relay.config.load import Loaded, load_settings
+from relay.config.model import Destination, Settings, Source
+
+__all__ = ["Destination", "Loaded", "Settings", "Source", "load_settings"]

@@ -1,0 +1,259 @@
+"""What can be set: tables of relay.toml as frozen models, with their defaults, units and bounds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "RELAY_"
+DEFAULT_BASE_URL = "https://business-api.tiktok.com"
+# Conversions of the web, offline and CRM sources, old and new spellings (TikTok sheet §2.5).
+DEFAULT_CONVERSIONS = (
+    "CompletePayment",
+    "Purchase",
+    "PlaceAnOrder",
+    "InitiateCheckout",
+    "AddPaymentInfo",
+    "CompleteRegistration",
+    "Subscribe",
+    "StartTrial",
+    "SubmitForm",
+    "Lead",
+    "SubmitApplication",
+    "ApplicationApproval",
+    "Schedule",
+    "Contact",
+    "Checkout",
+    "InstallApp",
+    "Registration",
+)
+UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+EVENT_SOURCE_TO_PRESET = {
+    "web": "tiktok-conversions",
+    "crm": "tiktok-conversions",
+    "app": "tiktok-app-events",
+    "offline": "tiktok-offline-conversions",
+}
+
+
+def seconds(value: object) -> object:
+    """``"30s"``, ``"4h"``, ``"7d"`` or a plain number of seconds → float; anything else is left for pydantic."""
+    if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", value)):
+        return float(found[1]) * UNITS[found[2] or "s"]
+    return value
+
+
+def comma_list(value: object) -> object:
+    """``"a, b"`` → ``["a", "b"]``; lists stay."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0)]
+Names = Annotated[tuple[str, ...], BeforeValidator(comma_list)]
+Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(comma_list)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Bytes = Annotated[ByteSize, PlainSerializer(int)]
+
+
+class Section(BaseModel):
+    """A table of relay.toml; unknown keys are errors, because a typo must not be silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Intake(Section):
+    """What the intake port hears."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - narrowed to loopback while nothing verifies senders, see Settings.intake_host
+    port: Port = 8080
+    max_body: Bytes = ByteSize(32 * 1024**2)
+    max_events: int = Field(10_000, ge=1)
+    max_depth: int = Field(64, ge=8, le=200)
+    max_queue: Bytes = ByteSize(64 * 1024**2)
+    allow_unsigned: bool = False
+    trusted_proxies: Names = ()
+    unverified_grace: Seconds = 4 * 3600.0
+
+
+class Source(Section):
+    """A named sender: its own secrets, beside or instead of the common ones."""
+
+    shared_secret: Secrets = ()
+    token: Secrets = ()
+    write_keys: Secrets = ()
+
+
+class Segment(Section):
+    """How senders prove who they are. Two values in a list allow a rotation without a gap."""
+
+    shared_secret: Secrets = ()
+    token: Secrets = ()
+    write_keys: Secrets = ()
+    trust_batches: bool = False
+    sources: dict[Name, Source] = {}
+
+
+class Journal(Section):
+    """Where entries are kept, and how much of them."""
+
+    redis_url: SecretStr | None = None
+    data_dir: Path = Path("relay-data")
+    max_bytes: Bytes | None = None
+    high: float = Field(0.95, gt=0, le=1)
+    low: float = Field(0.90, gt=0, le=1)
+    replicas: int = Field(0, ge=0, le=9)
+    lease: Seconds = 30.0
+    disk_floor: Bytes = ByteSize(256 * 1024**2)
+    ballast: Bytes = ByteSize(32 * 1024**2)
+    valkey_max_memory: Bytes | None = None
+    timeout: Seconds = 5.0
+
+    @model_validator(mode="after")
+    def _watermarks(self) -> Journal:
+        if self.low >= self.high:
+            raise ValueError("journal.low must be below journal.high")
+        return self
+
+
+class Delivery(Section):
+    """How entries leave."""
+
+    base_url: str = DEFAULT_BASE_URL
+    linger: Seconds = 0.05
+    live_age: Seconds = 30.0
+    batch_items: int = Field(500, ge=1, le=1000)
+    batch_bytes: Bytes = ByteSize(900_000)
+    timeout: Seconds = 8.0
+    concurrency: int = Field(16, ge=1, le=64)
+    calls_per_second: float = Field(1000.0, gt=0, le=1000)
+    conversions: Names = DEFAULT_CONVERSIONS
+    stop_grace: Seconds = 20.0
+
+    @field_validator("base_url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if not re.match(r"https?://[^/\s]+", value):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+
+class Admin(Section):
+    """The operators' port."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8081
+    token: SecretStr | None = None
+    protect_metrics: bool = False
+    metrics_port: Port | None = None
+
+
+class Mapping_(Section):  # noqa: N801 - ``mapping`` is the table's name, Mapping is taken by typing
+    """How events are shaped."""
+
+    repair: bool = True
+
+
+class Log(Section):
+    """How notices are written."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] | None = None
+
+
+class Destination(Section):
+    """One TikTok event source with its token and mapping."""
+
+    name: Name
+    event_source: Literal["web", "app", "offline", "crm"] = "web"
+    event_source_id: str = Field(min_length=1)
+    access_token: SecretStr | None = None
+    access_token_file: Path | None = None
+    mapping: str = ""
+    mode: Literal["active", "paused"] = "active"
+    max_age: Seconds = 7 * 86400.0
+    also_sent_by: Literal["segment", "pixel", "nobody"] | None = None
+    test_event_code: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Destination:
+        if (self.access_token is None) == (self.access_token_file is None):
+            raise ValueError("give either access_token or access_token_file")
+        if self.max_age > 28 * 86400:
+            raise ValueError("max_age may be 28d at most: TikTok matches nothing older")
+        return self
+
+    @property
+    def preset(self) -> str:
+        """The mapping: a preset family or the path of a JSON file."""
+        return self.mapping or EVENT_SOURCE_TO_PRESET[self.event_source]
+
+    @property
+    def overlap_with(self) -> str:
+        """Who else may send the same events (design §4.5, the overlap clock)."""
+        return self.also_sent_by or ("pixel" if self.event_source == "web" else "nobody")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", case_sensitive=False
+    )
+
+    intake: Intake = Intake()
+    segment: Segment = Segment()
+    journal: Journal = Journal()
+    delivery: Delivery = Delivery()
+    admin: Admin = Admin()
+    mapping: Mapping_ = Mapping_()
+    log: Log = Log()
+    destinations: tuple[Destination, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what load_settings merged: reading the environment behind its back would hide where a value is from."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Settings:
+        names = [destination.name for destination in self.destinations]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two destinations are called {name!r}")
+        return self
+
+    @property
+    def verifies_senders(self) -> bool:
+        """Whether any secret, token or write key is set."""
+        holders: list[Segment | Source] = [self.segment, *self.segment.sources.values()]
+        return any(holder.shared_secret or holder.token or holder.write_keys for holder in holders)
+
+    @property
+    def intake_host(self) -> str:
+        """The address to bind: loopback while nothing verifies senders, unless that was asked for."""
+        if self.verifies_senders or self.intake.allow_unsigned:
+            return self.intake.host
+        return "127.0.0.1"
