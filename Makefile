@@ -1,0 +1,60 @@
+# Everything works on a machine that has only Python >= 3.11 and make: the environment is made on first use.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test check format bench proof drill lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/.runtime: requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found on PATH."; exit 1; }
+	@echo "==> Making $(VENV) with $$($(PYTHON) --version) and installing the relay (about a minute, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@echo "==> Installing what the tests need (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+run: $(VENV)/.runtime ## install on first use, then start the relay with a simulated TikTok
+	@echo "==> Starting: relay serve --sandbox (stop with Ctrl-C)"
+	@exec $(BIN)/relay serve --sandbox
+
+test: $(VENV)/.dev ## install on first use, then run every test
+	@echo "==> Running every test (under 8 minutes; what needs an optional tool is skipped with its reason)"
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## ruff, mypy --strict, floors and purity
+	$(BIN)/ruff check relay tests
+	$(BIN)/ruff format --check relay tests
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: $(VENV)/.dev ## let ruff format the code
+	$(BIN)/ruff format relay tests
+	$(BIN)/ruff check --fix relay tests
+
+bench: $(VENV)/.dev ## ratios of the hot paths, each against a baseline of the same run
+	$(BIN)/python -m tests.benchmarks
+
+proof: $(VENV)/.dev ## the long proofs in full; writes proof.json
+	$(BIN)/python -m tests.proof
+
+drill: $(VENV)/.runtime ## play an outage on this machine
+	$(BIN)/relay drill
+
+lock: $(VENV)/.dev ## pin every dependency, with hashes and without addresses
+	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \
+		--no-annotate --allow-unsafe -o requirements.txt pyproject.toml
+	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \
+		--no-annotate --allow-unsafe --extra dev -o requirements-dev.txt pyproject.toml
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
