@@ -1,0 +1,208 @@
+"""Metrics as one reading of the notices.
+
+Every series of a configured destination and source exists from the start, at zero: an alert on something that never
+happened yet must have something to compare with. Labels come from enums and the configuration; what the network says
+(a source in a path, a code in an answer) is bounded, the rest becomes ``other``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+
+from relay.adapters.observe.families import Families
+from relay.adapters.observe.survey_gauges import SurveyGauges
+from relay.core import notices as told
+from relay.core.delivery.gate import GateState
+from relay.core.event import DeadReason, EntryClass, Lane
+from relay.core.notices import Notice, Outcome
+from relay.ports import Clock
+
+CURRENCIES = ("USD", "EUR", "GBP", "JPY", "BRL", "IDR", "MXN", "AUD", "CAD", "SAR")
+OTHER = "other"
+MOST_CODES = 100  # TikTok lists about 70; a proxy in between may invent more
+REJECTED = "rejected"  # reason of the intake's own dead letters
+FORGOTTEN_AFTER_S = 300  # a sender that stopped trying is no longer being refused
+HEARD = frozenset({Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.FILTERED, Outcome.DEAD})
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The label values known before anything happened."""
+
+    destinations: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    currencies: tuple[str, ...] = CURRENCIES
+    version: str = ""
+    role: str = "all"
+
+
+class Metrics:
+    """A ``Tell`` that keeps Prometheus metrics, and renders them."""
+
+    def __init__(self, labels: Labels, clock: Clock, *, disk_floor_bytes: int = 0) -> None:
+        self._registry = CollectorRegistry()
+        self._families = Families(self._registry)
+        self._labels = labels
+        self._clock = clock
+        self._sources = frozenset(labels.sources)
+        self._codes: set[str] = set()
+        self._refused: dict[str, tuple[int, int]] = {}  # source → since, last told (ms)
+        self._received: dict[tuple[str, Outcome], Counter] = {}
+        self._gauges = SurveyGauges(self._families, labels.currencies)
+        self._readings = self._table()
+        self._families.disk_floor.set(disk_floor_bytes)
+        self._families.build.labels(labels.version, labels.role).set(1)
+        self._start_at_zero()
+
+    def __call__(self, notice: Notice) -> None:
+        """Read one notice."""
+        self._readings[type(notice)](notice)
+
+    def render(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def _table(self) -> dict[type, Callable[[Any], None]]:
+        families = self._families
+        return {
+            told.EventsReceived: self._events_received,
+            told.SenderRefused: self._sender_refused,
+            told.WorthIgnored: lambda notice: families.worth_ignored.labels(self._source(notice.source)).inc(),
+            told.EntriesDelivered: self._entries_delivered,
+            told.EntriesBuried: self._entries_buried,
+            told.EntriesUnmatched: lambda notice: families.settled.labels(*notice.stream, "unmatched").inc(
+                notice.count
+            ),
+            told.EntriesReturned: self._entries_returned,
+            told.CallAnswered: self._call_answered,
+            told.GateMoved: lambda notice: self._gauges.gate(notice.destination, notice.after),
+            told.PaceChanged: lambda notice: families.concurrency.labels(notice.destination).set(notice.limit),
+            told.LeaseLost: lambda notice: families.leases_lost.labels(*notice.stream).inc(),
+            told.DeadLettersMoved: self._dead_letters_moved,
+            told.DestinationPaused: _nothing,  # the survey's gate state shows it
+            told.StoreLost: lambda _notice: families.redis_up.set(0),
+            told.StoreRestored: lambda _notice: families.redis_up.set(1),
+            told.EmbeddedChanged: lambda notice: families.embedded.labels(notice.change).inc(),
+            told.StoreSurveyed: self._store_surveyed,
+            told.LoopLagged: self._loop_lagged,
+            told.ServiceStarted: _nothing,
+            told.ServiceStopping: _nothing,
+            told.ServiceStopped: _nothing,
+            told.TaskCrashed: lambda notice: families.crashed.labels(notice.task).inc(),
+            told.TellingFailed: lambda notice: families.telling_failed.labels(notice.reader).inc(),
+        }
+
+    def _source(self, source: str) -> str:
+        return source if source in self._sources else OTHER
+
+    def _events_received(self, notice: told.EventsReceived) -> None:
+        # Once per request on the hottest path there is: one dictionary look-up finds the counter.
+        counter = self._received.get((notice.source, notice.outcome))
+        if counter is None:
+            counter = self._received_child(notice.source, notice.outcome)
+        counter.inc(notice.count)
+        if notice.seconds is not None:
+            self._families.intake_seconds.observe(notice.seconds)
+        if notice.why:
+            self._families.turned_away.labels(self._source(notice.source), notice.outcome, notice.why).inc(notice.count)
+        if notice.outcome is Outcome.DEAD:
+            self._families.dead_letters.labels("-", REJECTED).inc(notice.count)
+        if self._refused and notice.outcome in HEARD and notice.source in self._refused:
+            del self._refused[notice.source]
+            self._families.sender_refused.labels(self._source(notice.source)).set(0)
+
+    def _received_child(self, source: str, outcome: Outcome) -> Counter:
+        counter = self._families.received.labels(self._source(source), outcome)
+        if source in self._sources:  # never one key per made-up source
+            self._received[source, outcome] = counter
+        return counter
+
+    def _sender_refused(self, notice: told.SenderRefused) -> None:
+        if len(self._refused) > len(self._sources) + MOST_CODES and notice.source not in self._refused:
+            return  # made-up sources: the ``other`` series stands already
+        self._refused[notice.source] = (notice.since_ms, self._clock.now_ms())
+        self._show_refusals()
+
+    def _show_refusals(self) -> None:
+        """How long each sender has been refused; one that has not tried for minutes is let go."""
+        now = self._clock.now_ms()
+        shown = dict.fromkeys(map(self._source, self._refused), 0.0)
+        for source, (since, last) in list(self._refused.items()):
+            if now - last > FORGOTTEN_AFTER_S * 1000:
+                del self._refused[source]
+                continue
+            label = self._source(source)
+            shown[label] = max(shown[label], (now - since) / 1000)
+        for label, seconds in shown.items():
+            self._families.sender_refused.labels(label).set(seconds)
+
+    def _entries_delivered(self, notice: told.EntriesDelivered) -> None:
+        destination, klass = notice.stream
+        count = len(notice.delays)
+        self._families.delivered.labels(destination, klass, notice.lane).inc(count)
+        self._families.settled.labels(destination, klass, "delivered").inc(count)
+        self._families.delay.observe_all(notice.delays, destination, klass)
+
+    def _entries_buried(self, notice: told.EntriesBuried) -> None:
+        self._families.dead_letters.labels(notice.stream.destination, notice.reason).inc(notice.count)
+        self._families.settled.labels(*notice.stream, "dead").inc(notice.count)
+
+    def _entries_unmatched(self, notice: told.EntriesUnmatched) -> None:
+        self._families.settled.labels(*notice.stream, "unmatched").inc(notice.count)
+
+    def _entries_returned(self, notice: told.EntriesReturned) -> None:
+        ambiguous = "true" if notice.ambiguous else "false"
+        self._families.returned.labels(*notice.stream, ambiguous).inc(notice.count)
+
+    def _call_answered(self, notice: told.CallAnswered) -> None:
+        if len(self._codes) < MOST_CODES:
+            self._codes.add(notice.code)
+        code = notice.code if notice.code in self._codes else OTHER
+        self._families.requests.labels(notice.destination, notice.verdict, code).inc()
+        self._families.request_seconds.observe_all((notice.seconds,), notice.destination)
+
+    def _dead_letters_moved(self, notice: told.DeadLettersMoved) -> None:
+        self._families.letters_moved.labels(notice.destination, notice.action).inc(notice.count)
+
+    def _store_surveyed(self, notice: told.StoreSurveyed) -> None:
+        self._families.redis_up.set(1)
+        self._families.clock_skew.set((notice.survey.now_ms - self._clock.now_ms()) / 1000)
+        self._gauges.show(notice)
+
+    def _loop_lagged(self, notice: told.LoopLagged) -> None:
+        self._families.loop_lag.set(notice.seconds)
+        if self._refused:  # this notice comes every second, store or no store
+            self._show_refusals()
+
+    def _start_at_zero(self) -> None:
+        for source in (*self._labels.sources, OTHER):
+            self._families.sender_refused.labels(source).set(0)
+            for outcome in Outcome:
+                self._families.received.labels(source, outcome)
+        for destination in self._labels.destinations:
+            self._start_destination(destination)
+        self._families.dead_letters.labels("-", REJECTED)
+        self._families.letters_kept.labels("-")
+
+    def _start_destination(self, destination: str) -> None:
+        families = self._families
+        for klass in EntryClass:
+            families.delay.ensure(destination, klass)
+            families.leases_lost.labels(destination, klass)
+            for lane in Lane:
+                families.delivered.labels(destination, klass, lane)
+            for ending in ("delivered", "dead", "unmatched"):
+                families.settled.labels(destination, klass, ending)
+        for reason in DeadReason:
+            families.dead_letters.labels(destination, reason)
+        families.request_seconds.ensure(destination)
+        self._gauges.start(destination)
+        self._gauges.gate(destination, GateState.CLOSED)
+
+
+def _nothing(_notice: Notice) -> None:
+    """Nothing to count."""

@@ -1,0 +1,98 @@
+"""The gauges that one look at the store sets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from relay.adapters.observe.families import Families
+from relay.core.delivery.gate import GateState
+from relay.core.event import ENDINGS, EntryClass, Lane, StoreSurvey, StreamSurvey
+from relay.core.notices import StoreSurveyed
+
+PAUSED = "paused"  # an operator's stop, shown where the gate is shown
+STATES = (*(state.value for state in GateState), PAUSED)
+LINES = ("accepted", "requeued", "duplicates", *ENDINGS)  # of the books
+NO_CURRENCY = "OTHER"  # unknown, or not among the listed ones
+MICROS = 1_000_000
+
+
+class SurveyGauges:
+    """Writes surveys into gauges. Every gauge it ever wrote is written again, so none keeps a value that is gone."""
+
+    def __init__(self, families: Families, currencies: Sequence[str]) -> None:
+        self._families = families
+        self._currencies = tuple(currencies)
+
+    def start(self, destination: str) -> None:
+        """Let every series of a destination exist."""
+        families = self._families
+        for klass in EntryClass:
+            for lane in Lane:
+                families.backlog.labels(destination, klass, lane)
+            families.oldest.labels(destination, klass)
+            for line in LINES:
+                families.books.labels(destination, klass, line)
+        self._value({destination: {}})
+        for gauge in (families.concurrency, families.drain_eta, families.letters_kept, families.unbalanced):
+            gauge.labels(destination)
+
+    def gate(self, destination: str, state: str) -> None:
+        """Show the one state a gate is in."""
+        for name in STATES:
+            self._families.gate.labels(destination, name).set(1 if name == state else 0)
+
+    def show(self, notice: StoreSurveyed) -> None:
+        """Write one survey."""
+        families = self._families
+        self._store(notice.survey, notice.full_eta)
+        self._streams(notice.survey.streams, notice.survey.now_ms)
+        for destination, state in notice.gates.items():
+            self.gate(destination, state)
+        for destination, limit in notice.paces.items():
+            families.concurrency.labels(destination).set(limit)
+        for destination, seconds in notice.drain_eta.items():
+            families.drain_eta.labels(destination).set(seconds)
+        for destination, count in notice.survey.dead.items():
+            families.letters_kept.labels(destination).set(count)
+
+    def _store(self, survey: StoreSurvey, full_eta: float) -> None:
+        self._families.journal.set(survey.used_bytes)
+        self._families.journal_limit.set(survey.max_bytes)
+        self._families.full_eta.set(full_eta)
+        if survey.disk_free_bytes is not None:
+            self._families.disk_free.set(survey.disk_free_bytes)
+
+    def _streams(self, streams: Iterable[StreamSurvey], now_ms: int) -> None:
+        families = self._families
+        value: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        unbalanced: dict[str, int] = defaultdict(int)
+        for stream in streams:
+            destination, klass = stream.stream
+            families.backlog.labels(destination, klass, Lane.BACKLOG).set(stream.backlog)
+            families.backlog.labels(destination, klass, Lane.LIVE).set(stream.owed - stream.backlog)
+            families.oldest.labels(destination, klass).set(age_seconds(stream, now_ms))
+            for line in LINES:
+                families.books.labels(destination, klass, line).set(stream.books.get(line, 0))
+            unbalanced[destination] += abs(stream.unbalanced)  # a surplus must not hide a deficit
+            for currency, micros in stream.value_micros.items():
+                value[destination][self._listed(currency)] += micros
+            value[destination].setdefault(NO_CURRENCY, 0)
+        self._value(value)
+        for destination, count in unbalanced.items():
+            families.unbalanced.labels(destination).set(count)
+
+    def _listed(self, currency: str) -> str:
+        return currency if currency in self._currencies else NO_CURRENCY
+
+    def _value(self, value: dict[str, dict[str, int]]) -> None:
+        for destination, held in value.items():
+            for currency in (*self._currencies, NO_CURRENCY):
+                self._families.value.labels(destination, currency).set(held.get(currency, 0) / MICROS)
+
+
+def age_seconds(stream: StreamSurvey, now_ms: int) -> float:
+    """Age of the oldest entry owed; 0 when none is."""
+    if stream.oldest_received_ms is None:
+        return 0.0
+    return max(0.0, (now_ms - stream.oldest_received_ms) / 1000)
