@@ -1,0 +1,68 @@
+"""Time and dice that do what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+
+START_MS = 1_770_000_000_000
+"""2026-02-02, a Monday: any fixed moment will do."""
+
+
+class FakeClock:
+    """A clock that moves when told. ``sleep`` suspends on a future of its own until ``advance`` passes it."""
+
+    def __init__(self, start_ms: int = START_MS) -> None:
+        self._now_ms: float = start_ms
+        self._start_ms = start_ms
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = 0
+
+    def now_ms(self) -> int:
+        return int(self._now_ms)
+
+    def monotonic(self) -> float:
+        return (self._now_ms - self._start_ms) / 1000.0
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._order += 1
+        heapq.heappush(self._sleepers, (self._now_ms + seconds * 1000.0, self._order, future))
+        await future
+
+    def jump(self, seconds: float) -> None:
+        """Move without letting anybody run."""
+        self._now_ms += seconds * 1000.0
+
+    async def advance(self, seconds: float) -> None:
+        """Move, waking each sleeper at its own moment and letting everybody run in between."""
+        until = self._now_ms + seconds * 1000.0
+        await settle_down()
+        while self._sleepers and self._sleepers[0][0] <= until:
+            due, _, future = heapq.heappop(self._sleepers)
+            self._now_ms = max(self._now_ms, due)
+            if not future.done():
+                future.set_result(None)
+                await settle_down()
+        self._now_ms = until
+        await settle_down()
+
+
+async def settle_down(rounds: int = 40) -> None:
+    """Let every task run until it waits for something else than its turn."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+
+
+class Dice:
+    """Seeded dice."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = random.Random(seed)
+
+    def uniform(self, low: float, high: float) -> float:
+        return self._random.uniform(low, high)

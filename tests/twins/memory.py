@@ -1,0 +1,257 @@
+"""The store on plain dicts: same semantics as the scripts in Redis, no awaiting. One contract suite runs over both."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+
+from relay.core.delivery.gate import GateRecord
+from relay.core.errors import StoreMisused
+from relay.core.event import (
+    NO_WORTH,
+    Burial,
+    Claimed,
+    DeadLetter,
+    Entry,
+    Lane,
+    Lease,
+    NewEntry,
+    Reject,
+    Rest,
+    Settled,
+    Settlement,
+    StoreSurvey,
+    StreamKey,
+    StreamSurvey,
+)
+from relay.ports import Clock
+from tests.twins.shelves import EPOCHS, Held, Id, State, Stream, parse, text
+
+
+class MemoryInbox:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def append(self, entries: Sequence[NewEntry], rejects: Sequence[Reject] = ()) -> list[bool]:
+        now = self._state.clock.now_ms()
+        for new in entries:
+            self._state.stream(new.stream)
+        for reject in rejects:
+            self._state.bury(_reject_letter(reject, now))
+        return [self._owe(new, now) for new in entries]
+
+    def _owe(self, new: NewEntry, now: int) -> bool:
+        stream = self._state.stream(new.stream)
+        length, looked_up = EPOCHS[new.stream.klass]
+        epoch, key = now // length, (new.stream.destination, new.event_id)
+        known = [self._state.seen.setdefault((new.stream.klass, epoch - back), set()) for back in range(looked_up)]
+        if any(key in one for one in known):
+            stream.books["duplicates"] += 1
+            return False
+        known[0].add(key)
+        stream.books["accepted"] += 1
+        stream.add(now, Entry("", new.raw, new.received_ms, new.source, new.worth))
+        return True
+
+
+class MemoryOwed:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
+        one, now = self._state.stream(stream), self._state.clock.now_ms()
+        one.move_mark(now, self._state.live_age_ms)
+        for held in [held for held in one.leases.values() if not one.inside(held.first, held.last)]:
+            del one.leases[held.first]
+        for due, ids in one.runs(now):
+            cut = bisect_right(ids, one.mark)
+            taken = self._take(one, ids[:cut] if lane is Lane.BACKLOG else ids[cut:], limit, max_bytes)
+            if taken:
+                lease = self._lease(one, due, ids, taken, now)
+                first, last = text(lease.first), text(lease.last)
+                public = Lease(stream, lane, first, last, lease.number, lease.due_ms, lease.first_ms)
+                return Claimed(public, tuple(one.entries[id_] for id_ in taken), now)
+        return None
+
+    @staticmethod
+    def _take(one: Stream, ids: list[Id], limit: int, max_bytes: int) -> list[Id]:
+        size = 0
+        taken: list[Id] = []
+        for id_ in ids[:limit]:
+            size += len(one.entries[id_].raw)
+            if taken and size > max_bytes:
+                break
+            taken.append(id_)
+        return taken
+
+    def _lease(self, one: Stream, due: Held | None, ids: list[Id], taken: list[Id], now: int) -> Held:
+        first_ms = now if due is None else due.first_ms
+        if due is not None:
+            del one.leases[due.first]
+            rest = ids[len(taken) :]
+            if rest:
+                one.number += 1
+                one.leases[rest[0]] = Held(rest[0], due.last, due.due_ms, one.number, first_ms)
+        one.number += 1
+        held = Held(taken[0], taken[-1], now + self._state.lease_ms, one.number, first_ms)
+        one.leases[held.first] = held
+        return held
+
+    async def settle(self, lease: Lease, settlement: Settlement) -> Settled:
+        one = self._state.stream(lease.stream)
+        held = one.leases.get(parse(lease.first_id))
+        if held is None or held.number != lease.number:
+            return Settled(held=False)
+        named = [*settlement.delivered, *settlement.unmatched, *(burial.entry_id for burial in settlement.dead)]
+        if any(not held.first <= parse(id_) <= held.last for id_ in named):
+            raise StoreMisused("an entry outside the lease")
+        delivered = sum(self._end(one, id_, "delivered") for id_ in settlement.delivered)
+        unmatched = sum(self._end(one, id_, "unmatched") for id_ in settlement.unmatched)
+        dead = sum(self._bury(one, held, lease.stream, burial) for burial in settlement.dead)
+        self._leave(one, held, settlement.rest)
+        return Settled(held=True, delivered=delivered, dead=dead, unmatched=unmatched)
+
+    @staticmethod
+    def _end(one: Stream, id_: str, counter: str) -> bool:
+        if one.remove(parse(id_)) is None:
+            return False
+        one.books[counter] += 1
+        return True
+
+    def _bury(self, one: Stream, held: Held, stream: StreamKey, burial: Burial) -> bool:
+        entry = one.entries.get(parse(burial.entry_id))
+        if entry is None or not self._end(one, burial.entry_id, f"dead:{burial.reason.value}"):
+            return False
+        self._state.bury(_letter(stream, held.first_ms, entry, burial, self._state.clock.now_ms()))
+        return True
+
+    def _leave(self, one: Stream, held: Held, rest: Rest) -> None:
+        if rest is Rest.UNCLAIM or not one.inside(held.first, held.last):
+            del one.leases[held.first]
+        else:
+            held.due_ms = self._state.clock.now_ms() + self._state.lease_ms if rest is Rest.KEEP else 0
+
+    async def survey(self) -> StoreSurvey:
+        streams = tuple(_survey(key, one) for key, one in self._state.streams.items())
+        used = sum(len(entry.raw) for one in self._state.streams.values() for entry in one.entries.values())
+        dead = {name: len(letters) for name, letters in self._state.dead.items()}
+        return StoreSurvey(streams, dead, used, 0, self._state.clock.now_ms())
+
+
+class MemoryDeadLetters:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def list(self, destination: str, *, after: str = "", limit: int = 100, reason: str = "") -> list[DeadLetter]:
+        letters = (one for one in self._state.dead.get(destination, {}).values() if not reason or one.reason == reason)
+        return [one for one in letters if not after or parse(one.id) > parse(after)][:limit]
+
+    async def get(self, destination: str, letter_id: str) -> DeadLetter | None:
+        return self._state.dead.get(destination, {}).get(letter_id)
+
+    async def requeue(self, destination: str, ids: Sequence[str]) -> int:
+        letters = self._state.dead.get(destination, {})
+        return sum(self._owe_again(letters, id_) for id_ in ids)
+
+    def _owe_again(self, letters: dict[str, DeadLetter], id_: str) -> bool:
+        letter = letters.get(id_)
+        if letter is None or letter.klass is None:
+            return False
+        one = self._state.stream(StreamKey(letter.destination, letter.klass))
+        entry = Entry("", letter.raw, letter.received_ms, letter.source, letter.worth, letter.accepted)
+        one.add(self._state.clock.now_ms(), entry)
+        one.books["requeued"] += 1
+        del letters[id_]
+        return True
+
+    async def discard(self, destination: str, ids: Sequence[str]) -> int:
+        letters = self._state.dead.get(destination, {})
+        gone = [letter for id_ in ids if (letter := letters.pop(id_, None)) is not None]
+        for letter in gone:
+            if letter.klass is not None:
+                self._state.stream(StreamKey(letter.destination, letter.klass)).books["discarded"] += 1
+        return len(gone)
+
+
+class MemoryGates:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def load(self, destination: str) -> GateRecord:
+        return self._state.gates.get(destination, GateRecord())
+
+    async def save(self, destination: str, record: GateRecord, expected_version: int) -> bool:
+        if self._state.gates.get(destination, GateRecord()).version != expected_version:
+            return False
+        self._state.gates[destination] = replace(record, version=expected_version + 1)
+        return True
+
+    async def paused(self, destination: str) -> bool:
+        return destination in self._state.pauses
+
+    async def set_paused(self, destination: str, *, paused: bool) -> None:
+        (self._state.pauses.add if paused else self._state.pauses.discard)(destination)
+
+
+class MemoryStore:
+    """The four ports over one state. ``.state`` is for tests that look inside."""
+
+    def __init__(
+        self, streams: Sequence[StreamKey], clock: Clock, lease_ms: int = 30_000, live_age_ms: int = 30_000
+    ) -> None:
+        self.state = State(streams, clock, lease_ms, live_age_ms)
+        self.inbox = MemoryInbox(self.state)
+        self.owed = MemoryOwed(self.state)
+        self.dead_letters = MemoryDeadLetters(self.state)
+        self.gates = MemoryGates(self.state)
+
+
+def _survey(key: StreamKey, one: Stream) -> StreamSurvey:
+    return StreamSurvey(
+        stream=key,
+        owed=len(one.ids),
+        backlog=bisect_right(one.ids, one.mark),
+        leased=sum(len(one.inside(held.first, held.last)) for held in one.leases.values()),
+        oldest_received_ms=one.entries[one.ids[0]].received_ms if one.ids else None,
+        value_micros={currency: total for currency, total in one.values.items() if total},
+        books=dict(one.books),
+    )
+
+
+def _letter(stream: StreamKey, first_ms: int, entry: Entry, burial: Burial, now: int) -> DeadLetter:
+    return DeadLetter(
+        id="",
+        destination=stream.destination,
+        klass=stream.klass,
+        reason=burial.reason.value,
+        message=burial.message,
+        code=burial.code,
+        request_id=burial.request_id,
+        died_ms=now,
+        received_ms=entry.received_ms,
+        first_ms=first_ms,
+        source=entry.source,
+        worth=entry.worth,
+        accepted=burial.accepted,
+        raw=entry.raw,
+    )
+
+
+def _reject_letter(reject: Reject, now: int) -> DeadLetter:
+    return DeadLetter(
+        id="",
+        destination="-",
+        klass=None,
+        reason=reject.reason,
+        message="",
+        code=None,
+        request_id="",
+        died_ms=now,
+        received_ms=reject.received_ms,
+        first_ms=0,
+        source=reject.source,
+        worth=NO_WORTH,
+        accepted=(),
+        raw=reject.raw,
+    )
