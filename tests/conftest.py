@@ -22,7 +22,7 @@ TOOLS = {
 
 def require_all() -> bool:
     """Whether a missing tool is a failure (CI) or a reason to skip (a laptop)."""
-    return os.environ.get("RELAY_REQUIRE") == "all"  # noqa: TID251
+    return os.environ.get("RELAY_REQUIRE") == "all"
 
 
 def missing(reason: str) -> None:
