@@ -1,0 +1,85 @@
+"""The regular look: everything owed, how long it will take, how late the event loop is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from relay.core.errors import StoreUnavailable
+from relay.core.event import StoreSurvey
+from relay.core.forecast import Trend, drain_eta, full_eta
+from relay.core.notices import LoopLagged, StoreSurveyed
+from relay.ports import Clock, Owed, Tell
+
+SLICES = 5  # naps per round: a stop is heard within a fifth of a second, and lag is measured five times
+
+
+class Survey:
+    """Looks about once a second, tells ``StoreSurveyed`` and ``LoopLagged``, and keeps the latest look.
+
+    ``gates`` and ``paces`` give the state of each destination's gate and its concurrency limit; ``disk_free`` the free
+    bytes under the embedded store, or None where that is somebody else's disk.
+    """
+
+    def __init__(
+        self,
+        owed: Owed,
+        clock: Clock,
+        tell: Tell,
+        *,
+        gates: Callable[[], Mapping[str, str]],
+        paces: Callable[[], Mapping[str, int]],
+        disk_free: Callable[[], int | None] = lambda: None,
+        every_s: float = 1.0,
+    ) -> None:
+        self._owed, self._clock, self._tell = owed, clock, tell
+        self._gates, self._paces, self._disk_free = gates, paces, disk_free
+        self._every_s = every_s
+        self._used = Trend()
+        self._trends: dict[str, Trend] = {}
+        self.latest: StoreSurveyed | None = None
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Look until stopped; the first look is at once."""
+        while not stopping.is_set():
+            await self.look()
+            self._tell(LoopLagged(await self._nap(stopping)))
+
+    async def look(self) -> None:
+        """One look. A store that does not answer leaves the latest look as it was: others tell that it is lost."""
+        try:
+            survey = await self._owed.survey()
+        except StoreUnavailable:
+            return
+        if survey.disk_free_bytes is None:
+            survey = replace(survey, disk_free_bytes=self._disk_free())
+        self.latest = self._forecast(survey)
+        self._tell(self.latest)
+
+    async def _nap(self, stopping: asyncio.Event) -> float:
+        """Sleep until the next look; how late the loop came back from the worst of the naps."""
+        nap, worst = self._every_s / SLICES, 0.0
+        for _ in range(SLICES):
+            before = self._clock.monotonic()
+            await self._clock.sleep(nap)
+            worst = max(worst, self._clock.monotonic() - before - nap)
+            if stopping.is_set():
+                break
+        return worst
+
+    def _forecast(self, survey: StoreSurvey) -> StoreSurveyed:
+        now = self._clock.monotonic()
+        owed, backlog = Counter[str](), Counter[str]()
+        for stream in survey.streams:
+            owed[stream.stream.destination] += stream.owed
+            backlog[stream.stream.destination] += stream.backlog
+        self._used = self._used.with_sample(now, survey.used_bytes)
+        etas = {}
+        for destination, count in owed.items():
+            trend = self._trends.get(destination, Trend()).with_sample(now, count)
+            self._trends[destination] = trend
+            etas[destination] = drain_eta(count, backlog[destination], trend.rate)
+        full = full_eta(survey.used_bytes, survey.max_bytes, self._used.rate)
+        return StoreSurveyed(survey, self._gates(), self._paces(), etas, full)
