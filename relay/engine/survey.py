@@ -40,6 +40,7 @@ class Survey:
         self._used = Trend()
         self._trends: dict[str, Trend] = {}
         self.latest: StoreSurveyed | None = None
+        self.trouble: StoreUnavailable | None = None  # why the last look failed
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look until stopped; the first look is at once."""
@@ -51,8 +52,10 @@ class Survey:
         """One look. A store that does not answer leaves the latest look as it was: others tell that it is lost."""
         try:
             survey = await self._owed.survey()
-        except StoreUnavailable:
+        except StoreUnavailable as trouble:
+            self.trouble = trouble
             return
+        self.trouble = None
         if survey.disk_free_bytes is None:
             survey = replace(survey, disk_free_bytes=self._disk_free())
         self.latest = self._forecast(survey)

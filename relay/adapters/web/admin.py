@@ -1,0 +1,194 @@
+"""The operators' port: status, dead letters, switches, metrics. Not hot; careful instead."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from relay.adapters.web.admin_answers import Declined, answer, declined, parsed
+from relay.adapters.web.admin_letters import LetterRoutes
+from relay.adapters.web.admin_status import status_document
+from relay.core.errors import StoreUnavailable
+from relay.core.event import JsonObject
+from relay.engine.survey import Survey
+from relay.ports import Clock, DeadLetters, Tell
+
+METRICS = "/metrics"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Switch = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class AdminOptions:
+    """``hosts``: names by which this port may be called, beside addresses and localhost."""
+
+    token: str
+    protect_metrics: bool = False
+    hosts: frozenset[str] = frozenset()
+    max_body: int = 32 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class AdminParts:
+    """What the port operates. ``facts`` head the status document; ``switches`` by name: pause, resume, probe.
+
+    ``receive`` takes the body of ``POST /api/events`` through intake and returns events by outcome; it raises Declined
+    or StoreUnavailable. ``preview`` maps ``{"events": […]}`` without sending anything.
+    """
+
+    survey: Survey
+    letters: DeadLetters
+    render: Callable[[], bytes]
+    destinations: Sequence[str]
+    clock: Clock
+    tell: Tell
+    facts: Callable[[], Mapping[str, object]] = dict
+    switches: Mapping[str, Switch] = field(default_factory=dict)
+    receive: Callable[[bytes], Awaitable[Mapping[str, int]]] | None = None
+    preview: Callable[[JsonObject], JsonObject] | None = None
+
+
+def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
+    """The whole application."""
+    app = web.Application(middlewares=[answered, guard(options)], client_max_size=options.max_body)
+    app.add_routes(LetterRoutes(parts.letters, parts.destinations, parts.clock, parts.tell).routes())
+    app.add_routes([web.get(METRICS, metrics_handler(parts.render)), web.get("/api/status", status_handler(parts))])
+    app.add_routes([web.post("/api/destinations/{name}/{switch}", switch_handler(parts))])
+    if parts.receive:
+        app.add_routes([web.post("/api/events", receive_handler(parts.receive))])
+    if parts.preview:
+        app.add_routes([web.post("/api/preview", preview_handler(parts.preview))])
+    return app
+
+
+def build_metrics(render: Callable[[], bytes]) -> web.Application:
+    """Nothing but ``/metrics``, for a port of its own."""
+    app = web.Application(middlewares=[answered])
+    app.add_routes([web.get(METRICS, metrics_handler(render))])
+    return app
+
+
+def metrics_handler(render: Callable[[], bytes]) -> Handler:
+    """Prometheus' text."""
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=render(), headers={"Content-Type": METRICS_TYPE})
+
+    return metrics
+
+
+def status_handler(parts: AdminParts) -> Handler:
+    """A look at the store now: who has just sent something must not read the figures of a second ago."""
+
+    async def status(_request: web.Request) -> web.Response:
+        survey = parts.survey
+        await survey.look()
+        now = parts.clock.now_ms()
+        return answer(status_document(parts.facts(), survey.latest, survey.trouble, parts.destinations, now))
+
+    return status
+
+
+def switch_handler(parts: AdminParts) -> Handler:
+    """``POST /api/destinations/{name}/{switch}``."""
+
+    async def turn(request: web.Request) -> web.Response:
+        name, switch = request.match_info["name"], request.match_info["switch"]
+        if switch not in parts.switches:
+            raise Declined(404, "not_found", f"There is no {request.path}.")
+        if name not in parts.destinations:
+            known = ", ".join(parts.destinations) or "none"
+            raise Declined(404, "unknown_destination", f"There is no destination {name!r}; there are: {known}.")
+        await parts.switches[switch](name)
+        return answer({"success": True, "destination": name, "action": switch})
+
+    return turn
+
+
+def receive_handler(receive: Callable[[bytes], Awaitable[Mapping[str, int]]]) -> Handler:
+    """What ``relay send`` without ``--url`` uses."""
+
+    async def events(request: web.Request) -> web.Response:
+        return answer({"success": True, **await receive(await request.read())})
+
+    return events
+
+
+def preview_handler(preview: Callable[[JsonObject], JsonObject]) -> Handler:
+    """What would be sent for some events."""
+
+    async def show(request: web.Request) -> web.Response:
+        return answer(preview(parsed(await request.read())))
+
+    return show
+
+
+@web.middleware
+async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every ending as JSON, in one shape."""
+    try:
+        return await handler(request)
+    except Declined as problem:
+        headers = {"WWW-Authenticate": "Bearer"} if problem.status == web.HTTPUnauthorized.status_code else None
+        return declined(problem, headers)
+    except StoreUnavailable as trouble:
+        no_store = Declined(503, trouble.trouble.value, f"The store cannot do that now: {trouble}.")
+        return declined(no_store, {"Retry-After": str(trouble.retry_after)})
+    except web.HTTPException as error:
+        return declined(http_problem(request, error), dict(error.headers.items()) if error.status == 405 else None)
+
+
+def http_problem(request: web.Request, error: web.HTTPException) -> Declined:
+    """The library's own answers in our words."""
+    match error.status:
+        case 404:
+            return Declined(404, "not_found", f"There is no {request.path}.")
+        case 405:
+            return Declined(405, "method_not_allowed", f"{request.path} does not take {request.method}.")
+        case 413:
+            return Declined(413, "too_large", "The body is too large for this port; send it in parts.")
+        case status:
+            return Declined(status, f"http_{status}", error.reason)
+
+
+def guard(options: AdminOptions) -> Middleware:
+    """Who may pass: the right name of this port, no foreign page, and the token (constant time)."""
+    expected = options.token.encode()
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == METRICS and not options.protect_metrics:
+            return await handler(request)  # open by contract: scrapers call it by whatever name their network gives it
+        check_host(request.host, options.hosts)
+        check_origin(request.headers.get("Origin"), request.host)
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        given_bytes = given.strip().encode("utf-8", "surrogateescape")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given_bytes, expected):
+            raise Declined(401, "unauthorized", "Authorization: Bearer with the admin token is needed.")
+        return await handler(request)
+
+    return guarded
+
+
+def check_host(host: str, allowed: frozenset[str]) -> None:
+    """Against DNS rebinding: a page can make its own name point here, but then that name is what the browser sends."""
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost" or name in allowed:
+        return
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        raise Declined(403, "forbidden_host", "This port is not known by that name; see admin.hosts.") from None
+
+
+def check_origin(origin: str | None, host: str) -> None:
+    """A browser names the page that asks; only pages of this very port may."""
+    if origin is not None and urlsplit(origin).netloc != host:
+        raise Declined(403, "forbidden_origin", "Pages of another origin may not use this port.")

@@ -1,0 +1,58 @@
+"""What the admin port answers when it does not do what was asked."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from relay.core.event import JsonObject
+
+
+class Declined(Exception):
+    """Ends a request with a status, a stable code and one sentence."""
+
+    def __init__(self, status: int, code: str, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.more = status, code, message, more
+
+
+def answer(document: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A JSON answer. Infinite numbers become null: JSON has none."""
+    return web.Response(
+        body=orjson.dumps(document), status=status, headers=headers, content_type="application/json", charset="utf-8"
+    )
+
+
+def declined(problem: Declined, headers: dict[str, str] | None = None) -> web.Response:
+    """The same shape as errors of the intake port."""
+    shape = {"success": False, "code": problem.code, "message": problem.message, "error": problem.message}
+    return answer({**shape, **problem.more}, problem.status, headers)
+
+
+def parsed(body: bytes) -> JsonObject:
+    """The JSON object of a request, {} for an empty body."""
+    if not body.strip():
+        return {}
+    try:
+        found = orjson.loads(body)
+    except ValueError as error:
+        raise Declined(400, "bad_json", f"The body is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise Declined(400, "bad_shape", "The body must be a JSON object.")
+    return found
+
+
+def iso(at_ms: int | None) -> str | None:
+    """Epoch milliseconds as ISO 8601 in UTC; None for 0 or None."""
+    if not at_ms:
+        return None
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def finite(seconds: float | None) -> float | None:
+    """A forecast for JSON: null while there is no end in sight."""
+    return None if seconds is None or not math.isfinite(seconds) else round(seconds, 1)
