@@ -162,6 +162,7 @@ class Admin(Section):
     token: SecretStr | None = None
     protect_metrics: bool = False
     metrics_port: Port | None = None
+    hosts: Names = ()  # names by which this port may be called, beside addresses and localhost
 
 
 class Mapping_(Section):  # noqa: N801 - ``mapping`` is the table's name, Mapping is taken by typing
