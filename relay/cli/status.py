@@ -1,0 +1,64 @@
+"""``relay status``: what is owed, how old, what it is worth, why, and when it will be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from relay.cli.client import ask
+from relay.cli.drawing import duration, money, number, print_json, printable, screen, size, table
+from relay.core.event import JsonObject
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the whole status document.")
+def status(as_json: bool) -> None:
+    """Show what the relay owes to TikTok."""
+    document = ask("GET", "/api/status")
+    if as_json:
+        print_json(document)
+        return
+    console = screen()
+    for line in head(document):
+        console.print(printable(line))
+    columns = ("destination", "gate", "owed", "backlog", "oldest", "worth", "done in", "calls", "dead letters")
+    rows = [destination_row(part) for part in document.get("destinations", [])]
+    right = frozenset({"owed", "backlog", "oldest", "done in", "calls", "dead letters"})
+    console.print(table("", columns, rows, right) if rows else "no destinations are configured")
+
+
+def head(document: JsonObject) -> Iterator[str]:
+    """Version, store, and what is wrong, a line each."""
+    yield f"relay {document.get('version', '?')}, role {document.get('role', '?')}"
+    store = document.get("store", {})
+    if store.get("up"):
+        limit = f" of {size(store['max_bytes'])}" if store.get("max_bytes") else ""
+        full = store.get("full_in_seconds")
+        forecast = "" if full is None else f", full in {duration(full)}"
+        yield f"store: up, {size(store.get('used_bytes'))}{limit}{forecast}"
+    else:
+        yield f"store: DOWN, {store.get('trouble') or 'not looked at yet'} {store.get('detail') or ''}".rstrip()
+    if durability := document.get("durability"):
+        yield f"a 200 survives: {durability}"
+    if rejected := document.get("intake_dead_letters"):
+        yield f"intake rejected {number(rejected)} events: relay dead-letters list -"
+    unbalanced = sum(abs(stream.get("unbalanced", 0)) for stream in document.get("streams", []))
+    if unbalanced:
+        yield f"BOOKS DO NOT BALANCE: {number(unbalanced)} entries unaccounted for; please report this"
+
+
+def destination_row(part: JsonObject) -> tuple[str, ...]:
+    """One line of the table."""
+    waiting = "not shrinking" if part.get("backlog") else "-"
+    return (
+        part["name"],
+        part.get("gate") or "-",
+        number(part.get("owed")),
+        number(part.get("backlog")),
+        duration(part.get("oldest_age_seconds")),
+        money(part.get("value") or {}),
+        duration(part.get("drain_eta_seconds"), waiting),
+        str(part.get("concurrency", "-")),
+        number(part.get("dead_letters")),
+    )
