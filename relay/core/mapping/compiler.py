@@ -1,0 +1,115 @@
+"""Compiles a mapping to closures, once; nothing of the mapping is looked at again while events pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from relay.core.mapping.directives import DIRECTIVES, RULES
+from relay.core.mapping.directives.resolver import Resolver, constant, failing
+from relay.core.mapping.errors import MappingError
+from relay.core.mapping.paths import Steps, walk
+from relay.core.mapping.syntax import demand_shallow, directive_keys, is_directive, root_of, static_path
+from relay.core.mapping.validation import Checker
+from relay.core.mapping.values import UNDEFINED, JsonObject, in_key_order, kind_of
+
+_CHECKER = Checker(RULES)
+
+
+class Compiler:
+    """Compiles values. With ``keeps``, objects keep undefined members until @merge or @flatten has seen them."""
+
+    def __init__(self, *, keeps: bool = False) -> None:
+        self.keeps = keeps
+
+    def keeping(self) -> Compiler:
+        """A compiler for the operands of @merge and @flatten."""
+        return self if self.keeps else Compiler(keeps=True)
+
+    def value(self, mapping: Any) -> Resolver:
+        """Any mapping: directive, plain object, list, or a literal value."""
+        if type(mapping) is list:
+            elements = [self.value(element) for element in mapping]
+            return lambda payload: [resolve(payload) for resolve in elements]
+        if type(mapping) is not dict:
+            return constant(mapping)
+        if not is_directive(mapping):
+            return self.object(in_key_order(mapping))
+        name = directive_keys(mapping)[0]
+        if name not in DIRECTIVES:
+            return failing(f"{name} is not a valid directive, got undefined")
+        return DIRECTIVES[name].compile(mapping[name], self)
+
+    def object(self, mapping: JsonObject) -> Resolver:
+        """A plain object; undefined members are left out."""
+        members = [(name, self.value(member)) for name, member in mapping.items()]
+        if self.keeps:
+            return lambda payload: {name: resolve(payload) for name, resolve in members}
+
+        def resolved(payload: Any) -> JsonObject:
+            found = {name: resolve(payload) for name, resolve in members}
+            return {name: value for name, value in found.items() if value is not UNDEFINED}
+
+        return _siblings(mapping, resolved) or resolved
+
+    def root(self, mapping: Any) -> Resolver:
+        """A mapping that stands alone, such as the ``apply`` of @transform."""
+        try:
+            resolve: Resolver = compile_root(mapping)
+        except MappingError as problem:
+            resolve = failing("\n".join(problem.errors))
+        return lambda data: resolve(checked_data(data))
+
+
+def compile_root(mapping: Any) -> Resolver:
+    """Root key, validation, resolution. Raises MappingError with every problem of the mapping."""
+    demand_shallow(mapping)
+    root = root_of(mapping)
+    problems = _CHECKER.value(root, ())
+    if problems:
+        raise MappingError(problems)
+    return Compiler().value(root)
+
+
+def checked_data(data: Any) -> Any:
+    """The data of a mapping must be an object; missing data is an empty one."""
+    if data is UNDEFINED:
+        return {}
+    if type(data) is not dict:
+        raise MappingError([f"data must be an object, got {kind_of(data)}"])
+    return data
+
+
+def compile_mapping(mapping: Any) -> Callable[[Any], Any]:
+    """Segment's mapping as a function of the event, its members without undefined ones.
+
+    Raises MappingError now for an invalid mapping, and later for a directive that fails on an event.
+    """
+    resolve = compile_root(mapping)
+
+    def run(event: Any) -> Any:
+        try:
+            return resolve(checked_data(event))
+        except RecursionError:
+            # Only an event that nests some hundred levels deep gets here; the stack is intact again.
+            raise MappingError(["the event nests too deeply for this mapping"]) from None
+
+    return run
+
+
+def _siblings(mapping: JsonObject, otherwise: Resolver) -> Resolver | None:
+    """An object of paths with one parent, as in presets: the parent is looked up once."""
+    paths = {name: static_path(member) for name, member in mapping.items()}
+    steps = [path for path in paths.values() if path]
+    if not steps or len(steps) != len(paths) or len({path[:-1] for path in steps}) != 1:
+        return None
+    parent: Steps = steps[0][:-1]
+    pairs = [(name, path[-1]) for name, path in zip(paths, steps, strict=True)]
+
+    def resolved(payload: Any) -> Any:
+        found = walk(payload, parent) if parent else payload
+        if type(found) is dict:
+            return {name: found[key] for name, key in pairs if key in found}
+        return otherwise(payload)
+
+    return resolved

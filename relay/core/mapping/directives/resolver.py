@@ -1,0 +1,47 @@
+"""The shape that every directive compiles to, and what it may ask of the compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol
+
+from relay.core.mapping.errors import MappingError
+
+# From the payload (the event, or an item of a list) to a value or UNDEFINED. Results are shared with the payload and
+# with the mapping: nobody may change them.
+Resolver = Callable[[Any], Any]
+
+
+class Compile(Protocol):
+    """The compiler, as directives see it."""
+
+    def value(self, mapping: Any) -> Resolver:
+        """Compile a mapping."""
+        ...
+
+    def keeping(self) -> Compile:
+        """A compiler whose objects keep undefined members, because to @merge and @flatten they matter."""
+        ...
+
+    @property
+    def keeps(self) -> bool:
+        """Whether this compiler's objects keep undefined members."""
+        ...
+
+    def root(self, mapping: Any) -> Resolver:
+        """Compile a mapping as if it stood alone: root key, validation, clean-up. Fails when called, not before."""
+        ...
+
+
+def failing(message: str) -> Resolver:
+    """What a directive with a hopeless argument does on every event."""
+
+    def fail(_payload: Any) -> NoReturn:
+        raise MappingError([message])
+
+    return fail
+
+
+def constant(value: Any) -> Resolver:
+    """The same value for every event."""
+    return lambda _payload: value

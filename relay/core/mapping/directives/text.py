@@ -1,0 +1,152 @@
+"""Directives that make text: @template, @case, @replace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from relay.core.mapping.directives.resolver import Compile, Resolver, constant, failing
+from relay.core.mapping.errors import MappingError
+from relay.core.mapping.javascript.text import length, trim
+from relay.core.mapping.paths import parse_steps, walk
+from relay.core.mapping.values import UNDEFINED, JsonObject, exists, is_falsy, is_number, kind_of, text_of_value
+
+_TRIPLE = re.compile(r"\{\{\{([^}]+)\}\}\}")
+_DOUBLE = re.compile(r"\{\{([^}]+)\}\}")
+_LONGEST = 10  # UTF-16 units of a pattern or replacement
+_DOLLAR = re.compile(r"\$[$&`']")
+
+
+def template(argument: Any, compiler: Compile) -> Resolver:
+    """Text with placeholders filled in; always text."""
+    resolve = constant(argument) if type(argument) is str else compiler.value(argument)
+    if type(argument) is str and not _DOUBLE.search(argument):
+        return resolve
+
+    def filled(payload: Any) -> str:
+        text = resolve(payload)
+        if type(text) is not str:
+            raise MappingError([f"@template: expected string, got {kind_of(text)}"])
+        # Two passes, so that what triple braces insert is itself expanded, as in the original.
+        return _fill(_DOUBLE, _fill(_TRIPLE, text, payload), payload)
+
+    return filled
+
+
+def _fill(pattern: re.Pattern[str], text: str, payload: Any) -> str:
+    return pattern.sub(lambda found: _shown(walk(payload, parse_steps(trim(found[1])))), text)
+
+
+def _shown(value: Any) -> str:
+    return text_of_value(value) if exists(value) else ""
+
+
+def case(argument: Any, compiler: Compile) -> Resolver:
+    """Text in lower or upper case; other values unchanged."""
+    if type(argument) is not dict:
+        return failing('@case requires an object with a "operator" key')
+    operator = argument.get("operator")
+    if is_falsy(operator):
+        return failing('@case requires a "operator" key')
+    if is_falsy(argument.get("value")):
+        return constant(UNDEFINED)
+    resolve = compiler.value(argument["value"])
+    changes: dict[Any, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper}
+    change = changes.get(operator) if type(operator) is str else None
+
+    def changed(payload: Any) -> Any:
+        value = resolve(payload)
+        if type(value) is not str:
+            return value
+        if change is None:
+            raise MappingError(['operator key should have a value of "lower" or "upper"'])
+        return change(value)
+
+    return changed
+
+
+def replace(argument: Any, compiler: Compile) -> Resolver:
+    """Plain text replaced, once or twice in turn."""
+    if type(argument) is not dict:
+        return failing('@replace requires an object with a "pattern" key')
+    if is_falsy(argument.get("pattern")):
+        return failing('@replace requires a "pattern" key')
+    if is_falsy(argument.get("value")):
+        return constant(UNDEFINED)
+    resolve = compiler.value(argument["value"])
+    turns = _turns(argument)
+
+    def replaced(payload: Any) -> str:
+        value = resolve(payload)
+        if type(value) is bool or is_number(value):
+            value = text_of_value(value)
+        if type(value) is not str:
+            return ""
+        for turn in turns:
+            value = turn(value)
+        return value
+
+    return replaced
+
+
+def _turns(options: JsonObject) -> list[Callable[[str], str]]:
+    """One or two replacements with the same flags."""
+    ignore_case = not is_falsy(_option(options, "ignorecase", otherwise=False))
+    everywhere = not is_falsy(_option(options, "global", otherwise=True))
+    pairs = [(options["pattern"], _option(options, "replacement", otherwise=""))]
+    second = options.get("pattern2"), _option(options, "replacement2", otherwise="")
+    if type(second[0]) is str and second[0] and type(second[1]) is str:
+        pairs.append(second)
+    return [
+        _replacement(text_of_value(pattern), text_of_value(new), ignore_case=ignore_case, everywhere=everywhere)
+        for pattern, new in pairs
+    ]
+
+
+def _option(options: JsonObject, name: str, *, otherwise: Any) -> Any:
+    value = options.get(name)
+    return otherwise if value is None else value
+
+
+def _replacement(pattern: str, new: str, *, ignore_case: bool, everywhere: bool) -> Callable[[str], str]:
+    too_long = next(
+        (name for name, text in (("pattern", pattern), ("replacement", new)) if length(text) > _LONGEST), None
+    )
+    fold = _folded if ignore_case else str
+    needle = fold(pattern)
+
+    def replace_in(text: str) -> str:
+        if too_long:
+            raise MappingError([f'@replace requires a "{too_long}" less than {_LONGEST} characters'])
+        haystack = fold(text)
+        pieces, done = [], 0
+        found = haystack.find(needle)
+        while found >= 0:
+            end = found + len(needle)
+            pieces += [text[done:found], _expanded(new, text, found, end)]
+            done = end
+            found = haystack.find(needle, end) if everywhere else -1
+        return "".join([*pieces, text[done:]])
+
+    return replace_in
+
+
+def _expanded(new: str, text: str, start: int, end: int) -> str:
+    """The ``$`` sequences of JavaScript's ``String.prototype.replace`` without groups."""
+    if "$" not in new:
+        return new
+    parts = {"$$": "$", "$&": text[start:end], "$`": text[:start], "$'": text[end:]}
+    return _DOLLAR.sub(lambda found: parts[found[0]], new)
+
+
+def _folded(text: str) -> str:
+    return "".join(map(_fold, text))
+
+
+def _fold(char: str) -> str:
+    """How an ignore-case RegExp without the u flag compares: single units, never from outside ASCII into it."""
+    upper = char.upper()
+    if len(upper) != 1 or char > "\uffff" or (char > "\x7f" and upper <= "\x7f"):
+        return char
+    return upper

@@ -1,0 +1,57 @@
+"""``JSON.stringify`` and ``JSON.parse``, where they differ from Python's."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from relay.core.mapping.javascript.numbers import text_of
+from relay.core.mapping.values import UNDEFINED, Function, in_key_order
+
+_LONE = re.compile("[\ud800-\udfff]")
+_EXACT_DIGITS = 15
+
+
+def encoded(value: Any) -> Any:
+    """Compact JSON text; UNDEFINED for what has none."""
+    if value is UNDEFINED or isinstance(value, Function):
+        return UNDEFINED
+    if type(value) is str:
+        return _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+    if type(value) is dict:
+        members = ((key, encoded(member)) for key, member in in_key_order(value).items())
+        return "{" + ",".join(f"{encoded(key)}:{text}" for key, text in members if text is not UNDEFINED) + "}"
+    if type(value) is list:
+        texts = (encoded(item) for item in value)
+        return "[" + ",".join("null" if text is UNDEFINED else text for text in texts) + "]"
+    if value is None or type(value) is bool:
+        return json.dumps(value)
+    return text_of(value) if math.isfinite(_double(value)) else "null"
+
+
+def decoded(value: Any) -> Any:
+    """The JSON value of a text; whatever is not strict JSON is returned as it is."""
+    if type(value) is not str:
+        return value
+    try:
+        return json.loads(value, parse_int=_whole, parse_constant=_refuse, object_hook=in_key_order)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _whole(text: str) -> float:
+    """Every number is a double; short ones are the same as integers."""
+    return int(text) if len(text) <= _EXACT_DIGITS else float(text)
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _double(number: float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf

@@ -1,0 +1,120 @@
+"""As much of the WHATWG URL parser as decides whether a URL is valid, and what its query says (no base URL)."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from relay.core.mapping.javascript.text import utf8
+
+_EDGES = "".join(map(chr, range(0x21)))
+_INSIDE = str.maketrans("", "", "\t\n\r")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
+_PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
+_FORBIDDEN = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7f]")
+_AUTHORITY_END = re.compile(r"[/\\?#]")
+_PORT = re.compile(r"[0-9]*")
+_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]")
+_HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]*")
+_SPECIAL = frozenset({"http", "https", "ws", "wss", "ftp"})
+
+
+def query_value(url: str, name: str) -> str | None:
+    """First value of parameter ``name``; None when the URL is invalid or the parameter is missing."""
+    if name not in url and "%" not in url and "\t" not in url and "\n" not in url and "\r" not in url:
+        return None
+    text = url.strip(_EDGES).translate(_INSIDE)
+    rest = _after_authority(text)
+    if rest is None:
+        return None
+    query = rest.partition("#")[0].partition("?")[2]
+    for pair in query.split("&"):
+        key, _, value = pair.partition("=")
+        if _decoded(key) == name and pair:
+            return _decoded(value)
+    return None
+
+
+def _after_authority(text: str) -> str | None:
+    """Path, query and fragment; None for an invalid URL."""
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return None
+    rest = text[scheme.end() :]
+    if scheme[1].lower() not in _SPECIAL:
+        return _after_opaque_authority(scheme[1].lower(), rest)
+    rest = rest.lstrip("/\\")
+    end = _AUTHORITY_END.search(rest)
+    authority = rest[: end.start()] if end else rest
+    return rest[len(authority) :] if _authority_is_valid(authority) else None
+
+
+def _after_opaque_authority(scheme: str, rest: str) -> str | None:
+    """Custom schemes take nearly anything; only an impossible port after ``//`` makes them invalid."""
+    if scheme == "file" or not rest.startswith("//"):
+        return rest
+    authority = re.split(r"[/?#]", rest[2:], maxsplit=1)[0].rpartition("@")[2]
+    host, port = _host_and_port(authority)
+    if port and not host:
+        return None
+    return rest if _port_is_valid(port) and not re.search(r"[\x00 #/<>?@\\^|]", host) else None
+
+
+def _authority_is_valid(authority: str) -> bool:
+    host, port = _host_and_port(authority.rpartition("@")[2])
+    if not _port_is_valid(port) or not host:
+        return False
+    if host.startswith("["):
+        return _IPV6.fullmatch(host) is not None
+    host = unquote_to_bytes(utf8(host)).decode("utf-8", "replace")
+    if _FORBIDDEN.search(host):
+        return False
+    return _ipv4_is_valid(host)
+
+
+def _host_and_port(authority: str) -> tuple[str, str]:
+    """Split at the first colon outside brackets; no colon means an empty port."""
+    close = authority.find("]") if authority.startswith("[") else -1
+    colon = authority.find(":", close + 1)
+    return (authority, "") if colon < 0 else (authority[:colon], authority[colon + 1 :])
+
+
+def _port_is_valid(port: str) -> bool:
+    digits = port.lstrip("0")
+    return _PORT.fullmatch(port) is not None and (len(digits) < 5 or (len(digits) == 5 and int(digits) <= 65535))
+
+
+def _ipv4_is_valid(host: str) -> bool:
+    """True for names; a host whose last label is numeric must be a valid IPv4 address."""
+    labels = host.split(".")
+    if labels[-1] == "" and len(labels) > 1:
+        labels.pop()
+    last = labels[-1]
+    if not (re.fullmatch(r"[0-9]+", last) or _HEXADECIMAL.fullmatch(last)):
+        return True
+    if len(labels) > 4:
+        return False
+    values = [_ipv4_part(label) for label in labels]
+    if any(value is None for value in values):
+        return False
+    numbers = [value for value in values if value is not None]
+    return all(number < 256 for number in numbers[:-1]) and numbers[-1] < 256 ** (5 - len(numbers))
+
+
+def _ipv4_part(label: str) -> int | None:
+    """Decimal, octal with a leading 0, or hexadecimal with 0x; None when it is no number."""
+    if _HEXADECIMAL.fullmatch(label):
+        return int(label[2:] or "0", 16)
+    if label.startswith("0") and re.fullmatch(r"[0-7]+", label):
+        return int(label, 8)
+    # Seventeen digits are past every address; Python would refuse to read thousands of them.
+    return int(label[:17]) if re.fullmatch(r"[0-9]+", label) and not label.startswith("0") else None
+
+
+def _decoded(part: str) -> str:
+    """application/x-www-form-urlencoded: plus is a space, malformed escapes stay, bad UTF-8 is U+FFFD."""
+    if "%" not in part and "+" not in part and part.isascii():
+        return part
+    return _PERCENT.sub(lambda found: bytes([int(found[0][1:], 16)]), utf8(part.replace("+", " "))).decode(
+        "utf-8", "replace"
+    )
