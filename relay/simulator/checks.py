@@ -147,9 +147,9 @@ def _time_fault(event_time: int, control: Control, now: float) -> Fault | None:
         if control.event_time_millis == "refuse":
             return Fault("Invalid value for {}: must be Unix seconds.", "event_time")
         seconds = event_time / 1000
-    if control.max_age_s and now - seconds > control.max_age_s:
+    if control.max_age and now - seconds > control.max_age:
         return Fault("Invalid value for {}: too old.", "event_time")
-    if control.max_future_s and seconds - now > control.max_future_s:
+    if control.max_future and seconds - now > control.max_future:
         return Fault("Invalid value for {}: in the future.", "event_time")
     return None
 

@@ -68,8 +68,8 @@ class Control:
     permissions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     partners: tuple[str, ...] = PARTNERS
     limits: Limits = Limits()
-    max_age_s: float = 0.0
-    max_future_s: float = 0.0
+    max_age: float = 0.0
+    max_future: float = 0.0
     event_time_millis: str = "refuse"
     pii: str = "lax"
     page_required: bool = False
@@ -83,7 +83,7 @@ class Control:
     dedupe_hours: float = 48.0
     remember_ids: int = 0
     clock_offset_s: float = 0.0
-    latency_ms: tuple[float, float] = (120.0, 230.0)
+    latency: tuple[float, float] = (120.0, 230.0)
 
 
 def as_json(control: Control) -> dict[str, Json]:
@@ -92,7 +92,7 @@ def as_json(control: Control) -> dict[str, Json]:
     shown["outage"] = {item.name: getattr(control.outage, item.name) for item in fields(Outage)}
     shown["limits"] = {item.name: getattr(control.limits, item.name) for item in fields(Limits)}
     shown["permissions"] = {token: list(sources) for token, sources in control.permissions.items()}
-    for name in ("tokens", "partners", "latency_ms"):
+    for name in ("tokens", "partners", "latency"):
         shown[name] = list(shown[name])
     shown["refuse_ids"] = sorted(control.refuse_ids)
     return shown
@@ -238,8 +238,8 @@ SWITCHES: dict[str, Switch] = {
     "permissions": Switch(_permissions, '{"token": ["PIXEL", …]}; a token that is not listed may use every source'),
     "partners": Switch(_names, "registered partner_name values; any other is refused with 40002"),
     "limits": Switch(_limits, '{"per_second", "per_minute", "per_day", "per_pixel"}: calls, 0 = no limit'),
-    "max_age_s": Switch(_number(), "event_time older than this is refused with 40002; 0 = off"),
-    "max_future_s": Switch(_number(), "event_time further ahead than this is refused with 40002; 0 = off"),
+    "max_age": Switch(_number(), "seconds; an older event_time is refused with 40002; 0 = off"),
+    "max_future": Switch(_number(), "seconds; an event_time further ahead is refused with 40002; 0 = off"),
     "event_time_millis": Switch(_one_of("refuse", "accept"), "event_time given in milliseconds"),
     "pii": Switch(
         _one_of("lax", "40062", "20001"),
@@ -258,5 +258,5 @@ SWITCHES: dict[str, Switch] = {
         _whole, "ids kept for dedupe; 0 = all. Beyond it the oldest are forgotten and their repeats look unique"
     ),
     "clock_offset_s": Switch(_number(low=-math.inf), "how far the simulator's clock is ahead, to jump over 48 h"),
-    "latency_ms": Switch(_latency, "[low, high] or one number, milliseconds before an answer"),
+    "latency": Switch(_latency, "[low, high] or one number, milliseconds before an answer"),
 }

@@ -68,7 +68,7 @@ async def _track(request: web.Request) -> web.StreamResponse:
     platform = request.app[PLATFORM]
     raw = await request.read()
     answer = platform.track(request.headers.get("Access-Token"), raw, moment())
-    low, high = platform.control.latency_ms
+    low, high = platform.control.latency
     if high > 0:
         await asyncio.sleep(random.uniform(low, high) / 1000)
     return await _written(request, answer, platform.control)
