@@ -109,6 +109,4 @@ async def request(
 def unreachable(url: str, error: Exception) -> Unreachable:
     """Why nobody is there."""
     reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-    return Failed(
-        f"no relay at {url} ({reason}); is it running, and are RELAY_ADMIN_HOST and _PORT right?", EXIT_UNREACHABLE
-    )
+    return Unreachable(f"no relay at {url} ({reason}); is it running, and are RELAY_ADMIN_HOST and _PORT right?")
