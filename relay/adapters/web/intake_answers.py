@@ -1,0 +1,91 @@
+"""Every answer of the intake port (Segment sheet sections 0, 1.5 and 2.4).
+
+One success suits all senders: exactly 200, JSON, ``{"success": true}``; some SDKs take 202 or an empty body for a
+failure. Errors carry ``code`` and ``message``, because old Python SDKs repeat any 4xx without them.
+"""
+
+from __future__ import annotations
+
+import orjson
+from aiohttp import web
+from multidict import CIMultiDict
+
+from relay.core.notices import Why
+
+SUCCESS = b'{"success": true}'
+JSON_HEADERS = CIMultiDict({"Content-Type": "application/json"})
+UNVERIFIED_RETRY = 60  # seconds
+
+STATUS = {
+    Why.BAD_JSON: 400,
+    Why.BAD_SHAPE: 400,
+    Why.NOT_AN_EVENT: 400,
+    Why.EMPTY_BATCH: 400,
+    Why.TOO_DEEP: 400,
+    Why.BAD_ENCODING: 400,
+    Why.BAD_SIGNATURE: 401,
+    Why.BAD_TOKEN: 401,
+    Why.BAD_WRITE_KEY: 401,
+    Why.UNKNOWN_SOURCE: 404,
+    Why.NOT_FOUND: 404,
+    Why.METHOD: 405,
+    Why.TOO_LARGE: 413,
+    Why.TOO_MANY_EVENTS: 413,
+    Why.UNVERIFIED: 503,
+    Why.STORE: 503,
+    Why.OVERLOADED: 503,
+}
+MESSAGES = {
+    Why.BAD_SHAPE: "every item must be an object",
+    Why.NOT_AN_EVENT: "no type and no event name: the webhook's mapping must send the whole event, not parts",
+    Why.TOO_DEEP: "the event is nested too deeply",
+    Why.BAD_ENCODING: "the body cannot be decompressed",
+    Why.BAD_SIGNATURE: "X-Signature is missing or does not fit the body: compare the shared secrets on both sides",
+    Why.BAD_TOKEN: "X-Relay-Token is missing or wrong: set it as a header in the webhook's mapping",
+    Why.BAD_WRITE_KEY: "the write key is missing or unknown",
+    Why.UNKNOWN_SOURCE: "no source of this name is configured",
+    Why.NOT_FOUND: "no such path: events go to /webhook/segment or /v1/…",
+    Why.METHOD: "this method is not served here",
+}
+
+
+def success() -> web.Response:
+    """200: everything in the request is durable."""
+    return web.Response(body=SUCCESS, headers=JSON_HEADERS.copy())
+
+
+def ready(what: object, status: int = 200) -> web.Response:
+    """An answer to a health question."""
+    return web.Response(body=orjson.dumps(what), status=status, headers=JSON_HEADERS.copy())
+
+
+def problem(why: Why, message: str = "", *, retry_after: int = 0) -> web.Response:
+    """An error; ``retry_after`` in whole seconds. ``message`` never repeats anything that was sent."""
+    message = message or MESSAGES[why]
+    headers = JSON_HEADERS.copy()
+    if retry_after:
+        headers["Retry-After"] = str(retry_after)
+    body = {"success": False, "code": why.value, "message": message, "error": message}
+    return web.Response(body=orjson.dumps(body), status=STATUS[why], headers=headers)
+
+
+def preflight(origin: str) -> web.Response:
+    """What a browser asks before it posts with a Basic header (analytics.js since 1.84)."""
+    headers = CIMultiDict(
+        {
+            "Access-Control-Allow-Origin": origin or "*",
+            "Access-Control-Allow-Headers": "authorization, content-type, x-retry-count",
+            "Access-Control-Allow-Methods": "POST, OPTIONS",
+            "Access-Control-Max-Age": "7200",
+            "Vary": "Origin",
+        }
+    )
+    return web.Response(headers=headers)
+
+
+def for_browsers(answer: web.Response, origin: str) -> web.Response:
+    """Let a page of ``origin`` read the answer and its Retry-After."""
+    answer.headers["Access-Control-Allow-Origin"] = origin
+    answer.headers["Access-Control-Expose-Headers"] = "Retry-After"
+    answer.headers["Vary"] = "Origin"
+    return answer

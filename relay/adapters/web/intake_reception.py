@@ -1,0 +1,69 @@
+"""What both doors share: handing events to the engine, and telling about every request that got no further."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aiohttp import web
+
+from relay.adapters.web.intake_answers import problem, success
+from relay.adapters.web.intake_options import UNKNOWN_SOURCE
+from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
+from relay.core.event import Event
+from relay.core.notices import EventsReceived, Outcome, Why
+from relay.core.segment.decode import Misfit
+from relay.engine.intake import Intake
+from relay.ports import Clock, Tell
+
+MISUSED_RETRY = 60  # seconds; a bug of ours: the events stay with the sender until it is mended
+
+
+class Reception:
+    """Turns receipts and troubles into answers."""
+
+    def __init__(self, intake: Intake, clock: Clock, tell: Tell) -> None:
+        self._intake = intake
+        self._clock = clock
+        self._tell = tell
+
+    async def take(
+        self,
+        decoded: Collection[Event | Misfit],
+        source: str,
+        sdk: bool,  # noqa: FBT001 - which of two doors
+        started: float,
+    ) -> web.Response:
+        """Store what is wanted of ``decoded`` and answer; the engine tells what became of it."""
+        try:
+            receipt = await self._intake.receive(decoded, source, sdk, started)
+        except StoreUnavailable as error:
+            overloaded = error.trouble is StoreTrouble.OVERLOADED
+            return problem(
+                Why.OVERLOADED if overloaded else Why.STORE,
+                f"nothing was lost, but the store cannot take events now ({error.trouble.value}): send again",
+                retry_after=error.retry_after,
+            )
+        except StoreMisused:
+            return problem(Why.STORE, "the store refused this request: send again later", retry_after=MISUSED_RETRY)
+        return problem(receipt.refused) if receipt.refused else success()
+
+    def refuse(self, source: str, why: Why, started: float, *, message: str = "", count: int = 1) -> web.Response:
+        """Answer 4xx: the sender will not come again with this."""
+        self._tell(EventsReceived(source, Outcome.REFUSED, count, why, self._clock.monotonic() - started))
+        return problem(why, message)
+
+    async def not_found(self, _: web.Request) -> web.StreamResponse:
+        """A path that nobody serves: told, because a mistyped URL at Segment loses every event."""
+        return self.refuse(UNKNOWN_SOURCE, Why.NOT_FOUND, self._clock.monotonic())
+
+    async def other_method(self, _: web.Request, allowed: str) -> web.StreamResponse:
+        """A path that is served, but not for this method."""
+        answer = self.refuse(UNKNOWN_SOURCE, Why.METHOD, self._clock.monotonic())
+        answer.headers["Allow"] = allowed
+        return answer
+
+    def defer(self, source: str, message: str, retry_after: int, started: float) -> web.Response:
+        """Answer 503 to somebody who could not be verified yet."""
+        seconds = self._clock.monotonic() - started
+        self._tell(EventsReceived(source, Outcome.DEFERRED, 1, Why.UNVERIFIED, seconds))
+        return problem(Why.UNVERIFIED, message, retry_after=retry_after)

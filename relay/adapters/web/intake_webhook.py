@@ -1,0 +1,108 @@
+"""Segment's webhook destinations (Segment sheet section 1): who sent it, what is in it, and the answer."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection
+from functools import partial
+
+from aiohttp import web
+
+from relay.adapters.web.intake_answers import MESSAGES, STATUS, UNVERIFIED_RETRY
+from relay.adapters.web.intake_body import read_body
+from relay.adapters.web.intake_options import UNKNOWN_SOURCE, IntakeOptions, SourceOptions
+from relay.adapters.web.intake_reception import Reception
+from relay.core.event import Event
+from relay.core.notices import SenderRefused, Why
+from relay.core.segment.decode import Decoded, Misfit, webhook_event
+from relay.core.segment.envelope import Envelope, Unreadable, open_envelope
+from relay.core.segment.grace import Grace
+from relay.core.segment.signature import Cover, cover
+from relay.ports import Clock, Tell
+
+NOT_COVERED = (
+    "X-Signature vouches for the first event of an array only: send X-Relay-Token as well, or set segment.trust_batches"
+)
+NOTHING_SET = "nothing here can verify this sender: set a shared secret or a token, or intake.allow_unsigned"
+
+
+class Webhook:
+    """Hears webhooks of all sources."""
+
+    def __init__(self, options: IntakeOptions, reception: Reception, clock: Clock, tell: Tell) -> None:
+        self._options = options
+        self._reception = reception
+        self._clock = clock
+        self._tell = tell
+        self._grace = Grace(clock.now_ms(), int(options.unverified_grace * 1000))
+
+    async def hear_named(self, request: web.Request) -> web.Response:
+        """``/webhook/segment/{source}``."""
+        return await self.hear(request, request.match_info["source"])
+
+    async def hear(self, request: web.Request, name: str) -> web.Response:
+        """One request from source ``name``."""
+        started = self._clock.monotonic()
+        source = self._options.sources.get(name)
+        label = UNKNOWN_SOURCE if source is None else name
+        body = await read_body(request, self._options.max_body)
+        if isinstance(body, Unreadable):
+            return self._reception.refuse(label, body.why, started, message=body.message)
+        if source is None:
+            return self._unverified(label, Why.UNKNOWN_SOURCE, "", started)
+        trust = self._trust(source, request, body)
+        if isinstance(trust, tuple):
+            return self._unverified(name, *trust, started)
+        opened = open_envelope(body, self._options.max_events)
+        if isinstance(opened, Unreadable):
+            return self._reception.refuse(name, opened.why, started, message=opened.message)
+        if trust is Cover.FIRST and len(opened.items) > 1:
+            return self._unverified(name, Why.BAD_TOKEN, NOT_COVERED, started)
+        self._grace.good(name, self._clock.now_ms())
+        return await self._reception.take(self._decoded(opened), name, False, started)
+
+    def _decoded(self, opened: Envelope) -> Collection[Event | Misfit]:
+        max_depth = self._options.max_depth
+        if len(opened.items) == 1:
+            return (webhook_event(opened.items[0], opened.raw, max_depth),)
+        return Decoded(opened.items, partial(webhook_event, raw=None, max_depth=max_depth))
+
+    def _trust(self, source: SourceOptions, request: web.Request, body: bytes) -> Cover | tuple[Why, str]:
+        """What is vouched for; or why nothing is.
+
+        Proof that is given must be right, and one proof is enough. A token vouches for the whole request.
+        """
+        token = request.headers.get("X-Relay-Token") if source.tokens else None
+        if token is not None and not _is_one_of(token, source.tokens):
+            return Why.BAD_TOKEN, ""
+        signature = request.headers.get("X-Signature") if source.secrets else None
+        if signature is not None:
+            covered = cover(signature, body, source.secrets)
+            if covered is Cover.NOTHING:
+                return Why.BAD_SIGNATURE, ""
+            return Cover.ALL if token is not None or source.trust_batches else covered
+        if token is not None:
+            return Cover.ALL
+        if source.secrets or source.tokens:
+            return (Why.BAD_SIGNATURE if source.secrets else Why.BAD_TOKEN), ""
+        return Cover.ALL if self._options.allow_unsigned else (Why.BAD_SIGNATURE, NOTHING_SET)
+
+    def _unverified(self, label: str, why: Why, message: str, started: float) -> web.Response:
+        """503 while there is hope that the secrets are being put right, then the final word."""
+        now_ms = self._clock.now_ms()
+        patience = self._grace.failed(label, now_ms)
+        if patience.tell:
+            self._tell(SenderRefused(label, why, 503 if patience.patient else STATUS[why], patience.since_ms))
+        message = message or MESSAGES[why]
+        if patience.patient:
+            return self._reception.defer(label, message, UNVERIFIED_RETRY, started)
+        return self._reception.refuse(label, why, started, message=message)
+
+
+def _is_one_of(given: str, expected: tuple[bytes, ...]) -> bool:
+    # No short cut after a match: how long it takes must not tell which one was the right one.
+    coded = given.encode("utf-8", "surrogateescape")
+    found = False
+    for secret in expected:
+        found |= hmac.compare_digest(coded, secret)
+    return found

@@ -1,0 +1,37 @@
+"""Whether the sender or the visitor forbids a destination."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from relay.core.event import JsonObject
+
+ADVERTISING = frozenset({"Advertising"})
+
+
+def forbidden_by_integrations(event: JsonObject, names: frozenset[str], *, sdk: bool) -> bool:
+    """Whether ``integrations`` turns off a destination that is known under ``names``.
+
+    From SDKs the full rule holds: a destination that is not named follows ``All``. What comes through a Segment webhook
+    has already passed that rule for the webhook's own name, and Replay and Engage rewrite the object to
+    ``{"All": false, "<the webhook>": true}``: there only an explicit false for TikTok is a refusal.
+    """
+    flags = event.get("integrations")
+    if not isinstance(flags, dict) or not flags:
+        return False  # null, and PHP's [] for an empty object, forbid nothing
+    named = [flags[name] for name in names if name in flags]
+    if any(flag is False for flag in named):
+        return True
+    return sdk and not named and flags.get("All") is False
+
+
+def forbidden_by_consent(event: JsonObject, categories: frozenset[str]) -> bool:
+    """Whether the visitor refused one of ``categories`` in ``context.consent.categoryPreferences``."""
+    preferences = _member(_member(event.get("context"), "consent"), "categoryPreferences")
+    if not isinstance(preferences, dict):
+        return False
+    return any(preferences.get(category) is False for category in categories)
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None

@@ -1,0 +1,154 @@
+"""From an item to an event: is it one, which is its id, and what does Segment's own door add to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from relay.core.event import Event, JsonObject
+from relay.core.notices import Why
+from relay.core.segment.envelope import deeper_than
+from relay.core.segment.identity import identify
+from relay.core.segment.timing import correct_time
+
+# The path of the Tracking API names the type, in full and as the browser's short form; None: the items say it.
+TYPE_BY_PATH = {
+    "track": "track",
+    "page": "page",
+    "screen": "screen",
+    "identify": "identify",
+    "group": "group",
+    "alias": "alias",
+    "t": "track",
+    "p": "page",
+    "s": "screen",
+    "i": "identify",
+    "g": "group",
+    "a": "alias",
+    "batch": None,
+    "import": None,
+    "b": None,
+}
+# Segment fills context.ip from the connection for client-side libraries only (Segment sheet section 2.2).
+CLIENT_LIBRARIES = frozenset(
+    {
+        "analytics.js",
+        "analytics-ios",
+        "analytics-swift",
+        "analytics-android",
+        "analytics-kotlin",
+        "analytics-react-native",
+        "@segment/analytics-react-native",
+        "analytics-flutter",
+        "analytics_flutter",
+        "Analytics-CSharp",
+        "Analytics.Xamarin",
+    }
+)
+
+
+class Misfit(NamedTuple):
+    """An item that is no event. ``raw`` is JSON, shortened to its plain top-level members when it nests too deeply."""
+
+    why: Why
+    raw: bytes
+
+
+class Decoded:
+    """The items of a request, each made into an event only when its turn comes: a huge batch must not stop the loop."""
+
+    __slots__ = ("_finish", "_items")
+
+    def __init__(self, items: Sequence[Any], finish: Callable[[Any], Event | Misfit]) -> None:
+        self._items = items
+        self._finish = finish
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Event | Misfit]:
+        return map(self._finish, self._items)
+
+    def __contains__(self, item: object) -> bool:
+        return any(item == own for own in self)
+
+
+class Arrival(NamedTuple):
+    """What only the door of the Tracking API knows about an item. ``ip`` is '' when it must not be told."""
+
+    received_ms: int
+    kind: str | None = None
+    sent_at: Any = None
+    ip: str = ""
+
+
+def webhook_event(item: Any, raw: bytes | None, max_depth: int) -> Event | Misfit:
+    """An item that Segment has already processed. ``raw`` is its text, or None when it has to be written."""
+    misfit = _misfit(item, raw, max_depth)
+    if misfit is not None:
+        return misfit
+    if type(item.get("type")) is not str:
+        item, raw = {**item, "type": "track"}, None
+    event_id = item.get("messageId")
+    if type(event_id) is not str or not event_id:
+        event_id = identify(item)
+        if type(item.get("messageId")) is not int:  # a number is an id that the mapping turns into text itself
+            item, raw = {**item, "messageId": event_id}, None
+    return Event(event_id, item, orjson.dumps(item) if raw is None else raw)
+
+
+def sdk_event(item: Any, arrival: Arrival, max_depth: int) -> Event | Misfit:
+    """An item from an SDK, completed as Segment's ingestion would complete it; the write key is taken out."""
+    if type(item) is dict and arrival.kind and type(item.get("type")) is not str:
+        item = {**item, "type": arrival.kind}
+    misfit = _misfit(item, None, max_depth)
+    if misfit is not None:
+        return misfit
+    # Before anything is added: a repetition of this request must get the same derived id.
+    event = {**item, "messageId": identify(item)}
+    if type(item.get("type")) is not str:
+        event["type"] = "track"
+    event.pop("writeKey", None)
+    event.update(correct_time(item, arrival.sent_at, arrival.received_ms))
+    if arrival.ip and _wants_ip(item):
+        event["context"] = {**item["context"], "ip": arrival.ip}
+    return Event(event["messageId"], event, orjson.dumps(event))
+
+
+def _misfit(item: Any, raw: bytes | None, max_depth: int) -> Misfit | None:
+    if type(item) is not dict:
+        why = Why.BAD_SHAPE
+    elif type(item.get("type")) is not str and type(item.get("event")) is not str:
+        why = Why.NOT_AN_EVENT
+    # Brackets are counted first because counting runs at memory speed and nearly always settles it.
+    elif (raw is None or raw.count(b"{") + raw.count(b"[") > max_depth) and deeper_than(item, max_depth):
+        why = Why.TOO_DEEP
+    else:
+        return None
+    return Misfit(why, _written(item, raw, max_depth))
+
+
+def _written(item: Any, raw: bytes | None, max_depth: int) -> bytes:
+    if raw is not None:
+        return raw
+    if deeper_than(item, max_depth):
+        item = _outline(item)
+    return orjson.dumps(item)
+
+
+def _outline(item: Any) -> JsonObject:
+    """Plain members of the top level: enough to recognise what it was, and shallow enough to be written."""
+    members = item.items() if isinstance(item, dict) else ()
+    return {name: value for name, value in members if not isinstance(value, dict | list)}
+
+
+def _wants_ip(item: JsonObject) -> bool:
+    """Whether the connection's address is the visitor's: client-side libraries, or ``context.direct``."""
+    context = item.get("context")
+    if not isinstance(context, dict) or context.get("ip"):
+        return False
+    library = context.get("library")
+    name = library.get("name") if isinstance(library, dict) else library
+    return context.get("direct") is True or (isinstance(name, str) and name in CLIENT_LIBRARIES)

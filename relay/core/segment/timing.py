@@ -1,0 +1,108 @@
+"""Time of an event that comes straight from an SDK: what Segment does at its own door (Segment sheet section 2.3).
+
+``timestamp = receivedAt - (sentAt - originalTimestamp)`` takes the error of the client's clock out, because sentAt and
+originalTimestamp were read from the same clock.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from relay.core.event import JsonObject
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+# Beyond this the two clocks are not "a bit wrong": either the device's date was never set (then both of its times are
+# equally wrong and the correction is right), or sentAt alone is rubbish (then the correction would do the damage).
+ABSURD_SKEW_MS = 30 * 86_400_000
+LONGEST_WAIT_MS = 28 * 86_400_000  # TikTok takes nothing older, so a longer wait on the device makes no difference
+SMALLEST_EPOCH_MS = 100_000_000_000  # numbers below are seconds: as milliseconds they would lie before March 1973
+LAST_MS = 253_402_300_799_999  # 9999-12-31, the last day that can be written
+
+NUMBER = re.compile(r"\s*[+-]?\d+(\.\d+)?\s*")
+ISO_DATE = re.compile(r"\s*\d{4}-?\d\d-?\d\d")
+GO_STRING = re.compile(r"(\S+ [\d:]+)(\.\d+)? ([+-]\d{4}) \S+( m=\S+)?")  # time.Time.String()
+BRACKETS = re.compile(r"\s*\([^)]*\)\s*$")
+JS_STRING = re.compile(r"(\w{3}) (\w{3}) (\d\d) (\d{4}) ([\d:]{8}) GMT([+-]\d{4})")  # Date.prototype.toString()
+
+
+def correct_time(event: JsonObject, sent_at: Any, received_ms: int) -> JsonObject:
+    """Members to set: ``receivedAt``, ``originalTimestamp``, ``timestamp``, ``sentAt``; ``event`` stays as it is.
+
+    ``sent_at`` is the envelope's; an item's own wins. A time that nobody can read is handed on unread. A clock that is
+    absurdly wrong is flagged with ``clockSkewMs``, and its sentAt is believed only if the correction makes sense.
+    """
+    sent_at = event.get("sentAt") or sent_at
+    original = event.get("timestamp") or event.get("originalTimestamp")
+    changes: JsonObject = {"receivedAt": format_time(received_ms)}
+    if sent_at:
+        changes["sentAt"] = sent_at
+    if not original:
+        changes["timestamp"] = changes["receivedAt"]
+        return changes
+    changes["originalTimestamp"] = original
+    changes["timestamp"] = original
+    original_ms, sent_ms = read_time(original), read_time(sent_at)
+    if original_ms is None:
+        return changes
+    corrected_ms = original_ms
+    if sent_ms is not None:
+        skew_ms, waited_ms = sent_ms - received_ms, sent_ms - original_ms
+        absurd = abs(skew_ms) > ABSURD_SKEW_MS
+        if absurd:
+            changes["clockSkewMs"] = skew_ms
+        if not absurd or 0 <= waited_ms <= LONGEST_WAIT_MS:
+            corrected_ms = received_ms - waited_ms
+    if 0 <= corrected_ms <= LAST_MS:
+        changes["timestamp"] = format_time(corrected_ms)
+    return changes
+
+
+def format_time(epoch_ms: int) -> str:
+    """ISO 8601 with milliseconds and Z, as Segment writes times."""
+    moment = EPOCH + epoch_ms * MILLISECOND
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
+
+
+def read_time(value: Any) -> int | None:
+    """Epoch milliseconds of the spellings that SDKs and hand-written clients use; None when unreadable.
+
+    ISO 8601 (no zone means UTC), epoch seconds or milliseconds, RFC 2822, and what JavaScript and Go print by default.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        if not isinstance(value, str):
+            return _epoch(float(value))
+        if NUMBER.fullmatch(value):
+            return _epoch(float(value)) if not ISO_DATE.fullmatch(value) else _moment(_iso(value))
+        return _moment(_iso(value) if ISO_DATE.match(value) else _words(value))
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+
+
+def _epoch(number: float) -> int:
+    return int(number if abs(number) >= SMALLEST_EPOCH_MS else number * 1000)
+
+
+def _moment(moment: datetime) -> int:
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (zoned - EPOCH) // MILLISECOND
+
+
+def _iso(text: str) -> datetime:
+    found = GO_STRING.fullmatch(text.strip())
+    if found:
+        fraction = (found[2] or "")[:7]  # nanoseconds: fromisoformat reads six digits
+        return datetime.fromisoformat(f"{found[1]}{fraction}{found[3]}")
+    return datetime.fromisoformat(text.strip())
+
+
+def _words(text: str) -> datetime:
+    found = JS_STRING.fullmatch(BRACKETS.sub("", text.strip()))
+    if found:
+        return parsedate_to_datetime(f"{found[1]}, {found[3]} {found[2]} {found[4]} {found[5]} {found[6]}")
+    return parsedate_to_datetime(text)

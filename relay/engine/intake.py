@@ -1,0 +1,174 @@
+"""From decoded events to a receipt: select, append, tell (design section 4.1)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
+from relay.core.event import Event, NewEntry, Reject, StreamKey
+from relay.core.notices import EventsReceived, Outcome, StoreLost, StoreRestored, Why, WorthIgnored
+from relay.core.segment.consent import ADVERTISING
+from relay.core.segment.decode import Misfit
+from relay.core.segment.select import Route, select
+from relay.core.segment.worth import appraise
+from relay.engine.append import MAX_ENTRIES, Appender
+from relay.ports import Clock, Tell
+
+OURS = frozenset({StoreTrouble.OVERLOADED, StoreTrouble.STOPPING})  # troubles of this process, not of the store
+
+Tally = dict[tuple[Outcome, Why], int]  # events by outcome and reason
+
+
+class Receipt(NamedTuple):
+    """What became of the events of a request. ``refused`` says why when not one of its items was an event."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    filtered: int = 0
+    dead: int = 0
+    refused: Why = Why.NONE
+
+
+class Door(NamedTuple):
+    """Where and when a request came in. ``sdk``: straight from an SDK, not through a Segment webhook."""
+
+    source: str
+    sdk: bool
+    received_ms: int
+
+
+class Intake:
+    """Gives every event of a request to the destinations that want it, and answers when all of it is durable."""
+
+    def __init__(
+        self,
+        appender: Appender,
+        routes: Callable[[], Sequence[Route]],
+        clock: Clock,
+        tell: Tell,
+        categories: frozenset[str] = ADVERTISING,
+    ) -> None:
+        self._appender = appender
+        self._routes = routes
+        self._clock = clock
+        self._tell = tell
+        self._categories = categories
+        self._lost_at: float | None = None
+
+    async def receive(
+        self,
+        decoded: Collection[Event | Misfit],
+        source: str,
+        sdk: bool,  # noqa: FBT001 - which of two doors
+        started: float | None = None,
+    ) -> Receipt:
+        """Store what is wanted of ``decoded``; ``started`` (monotonic seconds) is when the request began.
+
+        Raises StoreUnavailable or StoreMisused when any of it could not be stored: the sender still has all of it.
+        """
+        if started is None:
+            started = self._clock.monotonic()
+        door = Door(source, sdk, self._clock.now_ms())
+        tally: Tally = {}
+        try:
+            await self._take(decoded, door, tally)
+        except (StoreUnavailable, StoreMisused) as error:
+            self._report({(Outcome.DEFERRED, _blame(error)): len(decoded)}, source, started)
+            raise
+        self._report(tally, source, started)
+        return _receipt(tally)
+
+    async def _take(self, decoded: Collection[Event | Misfit], door: Door, tally: Tally) -> None:
+        """Part by part, so that one huge batch neither blocks the loop nor has to fit the memory twice."""
+        misfits: list[Misfit] = []
+        events = False
+        rest = iter(decoded)
+        while part := list(islice(rest, MAX_ENTRIES)):
+            misfits += [item for item in part if type(item) is Misfit]
+            wanted = [item for item in part if type(item) is Event]
+            events = events or bool(wanted)
+            # Misfits wait until one item turns out to be an event: a request without any is refused as a whole.
+            await self._store(wanted, misfits if events else [], door, tally)
+            if events:
+                misfits = []
+            if len(part) == MAX_ENTRIES:
+                await asyncio.sleep(0)
+        for misfit in misfits:
+            _count(tally, Outcome.REFUSED, misfit.why)
+
+    async def _store(self, events: Sequence[Event], misfits: Sequence[Misfit], door: Door, tally: Tally) -> None:
+        entries: list[NewEntry] = []
+        owners: list[int] = []  # how many entries each wanted event has
+        for event in events:
+            before = len(entries)
+            why = self._sort(event, door, entries)
+            if why is Why.NONE:
+                owners.append(len(entries) - before)
+            else:
+                _count(tally, Outcome.FILTERED, why)
+        rejects = [Reject(door.source, misfit.why.value, misfit.raw, door.received_ms) for misfit in misfits]
+        if not entries and not rejects:
+            return
+        flags = await self._submit(entries, rejects)
+        for misfit in misfits:
+            _count(tally, Outcome.DEAD, misfit.why)
+        start = 0
+        for owned in owners:
+            fresh = any(flags[start : start + owned])
+            _count(tally, Outcome.ACCEPTED if fresh else Outcome.DUPLICATE, Why.NONE)
+            start += owned
+
+    def _sort(self, event: Event, door: Door, entries: list[NewEntry]) -> Why:
+        """Add one entry per destination that wants ``event``; without any, say why."""
+        wanted, why = select(event.body, self._routes(), door.sdk, self._categories)
+        if not wanted:
+            return why
+        worth, odd = appraise(event.body)
+        if odd:
+            self._tell(WorthIgnored(door.source))
+        for route, klass in wanted:
+            stream = StreamKey(route.name, klass)
+            entries.append(NewEntry(stream, event.id, event.raw, door.received_ms, door.source, worth))
+        return Why.NONE
+
+    async def _submit(self, entries: Sequence[NewEntry], rejects: Sequence[Reject]) -> list[bool]:
+        """Append, and tell when the store stops answering and when it is back."""
+        try:
+            flags = await self._appender.submit(entries, rejects)
+        except StoreUnavailable as error:
+            if error.trouble not in OURS and self._lost_at is None:
+                self._lost_at = self._clock.monotonic()
+                self._tell(StoreLost(error.trouble.value, error.detail))
+            raise
+        if self._lost_at is not None:
+            self._tell(StoreRestored(self._clock.monotonic() - self._lost_at))
+            self._lost_at = None
+        return flags
+
+    def _report(self, tally: Tally, source: str, started: float) -> None:
+        seconds: float | None = self._clock.monotonic() - started
+        for (outcome, why), count in tally.items():
+            self._tell(EventsReceived(source, outcome, count, why, seconds))
+            seconds = None  # the time of a request is told once
+
+
+def _blame(error: StoreUnavailable | StoreMisused) -> Why:
+    overloaded = isinstance(error, StoreUnavailable) and error.trouble is StoreTrouble.OVERLOADED
+    return Why.OVERLOADED if overloaded else Why.STORE
+
+
+def _count(tally: Tally, outcome: Outcome, why: Why) -> None:
+    tally[outcome, why] = tally.get((outcome, why), 0) + 1
+
+
+def _receipt(tally: Tally) -> Receipt:
+    met = dict.fromkeys(Outcome, 0)
+    refused = Why.NONE
+    for (outcome, why), count in tally.items():
+        met[outcome] += count
+        if outcome is Outcome.REFUSED:
+            refused = why
+    return Receipt(met[Outcome.ACCEPTED], met[Outcome.DUPLICATE], met[Outcome.FILTERED], met[Outcome.DEAD], refused)
