@@ -14,16 +14,16 @@ class FakeClock:
     """A clock that moves when told. ``sleep`` suspends on a future of its own until ``advance`` passes it."""
 
     def __init__(self, start_ms: int = START_MS) -> None:
-        self._now_ms: float = start_ms
         self._start_ms = start_ms
+        self._elapsed = 0.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = 0
 
     def now_ms(self) -> int:
-        return int(self._now_ms)
+        return self._start_ms + int(self._elapsed * 1000 + 1e-6)
 
     def monotonic(self) -> float:
-        return (self._now_ms - self._start_ms) / 1000.0
+        return self._elapsed
 
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
@@ -31,24 +31,24 @@ class FakeClock:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._order += 1
-        heapq.heappush(self._sleepers, (self._now_ms + seconds * 1000.0, self._order, future))
+        heapq.heappush(self._sleepers, (self._elapsed + seconds, self._order, future))
         await future
 
     def jump(self, seconds: float) -> None:
         """Move without letting anybody run."""
-        self._now_ms += seconds * 1000.0
+        self._elapsed += seconds
 
     async def advance(self, seconds: float) -> None:
         """Move, waking each sleeper at its own moment and letting everybody run in between."""
-        until = self._now_ms + seconds * 1000.0
+        until = self._elapsed + seconds
         await settle_down()
         while self._sleepers and self._sleepers[0][0] <= until:
             due, _, future = heapq.heappop(self._sleepers)
-            self._now_ms = max(self._now_ms, due)
+            self._elapsed = max(self._elapsed, due)
             if not future.done():
                 future.set_result(None)
                 await settle_down()
-        self._now_ms = until
+        self._elapsed = until
         await settle_down()
 
 

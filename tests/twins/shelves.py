@@ -101,7 +101,7 @@ class Stream:
             if held is None and after:
                 if now_ms - self.entries[after[0]].received_ms > live_age_ms:
                     self.mark = self.ids[-1]
-                return
+                return  # only the oldest unclaimed one counts
 
 
 class State:

@@ -14,6 +14,8 @@ SECOND = 1.0
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 300.0
 """A limit per minute asks for five minutes of silence (TikTok sheet section 6); the code does not say which limit."""
+STORM_PAUSE_S = 16.0
+"""The fifth pause in a row."""
 KEPT_OF_RATE = 0.9
 REGAINED_OF_RATE = 1.05
 SLACK_S = 0.01
@@ -45,12 +47,18 @@ class Governor:
 
     def wait_for_rate(self, now: float) -> float:
         """Seconds until the next call may start without passing the rate."""
-        return max(0.0, self._next_call - now - SLACK_S)
+        wait = self._next_call - now
+        return wait if wait > SLACK_S else 0.0
 
     @property
     def room(self) -> bool:
         """Whether another call may be in flight."""
         return self.in_flight < self.limit
+
+    @property
+    def storm(self) -> bool:
+        """Throttled again after each of several pauses, longer every time."""
+        return self._pause_s >= STORM_PAUSE_S
 
     def started(self, now: float) -> None:
         """A call leaves."""

@@ -1,0 +1,160 @@
+"""Delivery of all destinations: each with its own queues, gate, governor and calls; one stuck never blocks another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from relay.core.delivery.account import ItemMapping, Rules
+from relay.core.delivery.batch import Limits
+from relay.core.delivery.clocks import DEFAULT_MAX_AGE_S, Clocks
+from relay.core.delivery.governor import CALLS_PER_S, MOST, Governor
+from relay.core.delivery.suspicion import Suspicion
+from relay.core.notices import DestinationPaused
+from relay.engine.consignment import Desk
+from relay.engine.gatekeeper import Gatekeeper
+from relay.engine.pump import Pump
+from relay.engine.settle import Settling
+from relay.ports import Chance, Clock, GateStore, Owed, Sender, Tell
+
+OTHER_SENDERS = frozenset({"segment", "pixel"})
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One TikTok event source as delivery sees it. ``also_sent_by``: ``segment``, ``pixel`` or ``nobody``."""
+
+    name: str
+    mapping: ItemMapping
+    sender: Sender
+    max_age_s: int = DEFAULT_MAX_AGE_S
+    also_sent_by: str = "nobody"
+    test_event_code: str = ""
+    limits: Limits = field(default_factory=Limits)
+    concurrency: int = MOST
+    calls_per_s: float = CALLS_PER_S
+
+    @property
+    def rules(self) -> Rules:
+        """What its configuration says about its entries."""
+        clocks = Clocks(self.max_age_s, shared=self.also_sent_by in OTHER_SENDERS)
+        return Rules(self.mapping, clocks, self.test_event_code, self.limits)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOptions:
+    """How patient delivery is, in seconds.
+
+    ``linger``: how long a queue that was emptied gathers; ``poll``: how often an idle one is asked; ``drain``: how
+    long a stop waits for calls in flight (a call takes 8 at most).
+    """
+
+    replica: str
+    linger_s: float = 0.05
+    poll_s: float = 0.2
+    drain_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryParts:
+    """What delivery works with."""
+
+    owed: Owed
+    gates: GateStore
+    clock: Clock
+    chance: Chance
+    tell: Tell
+
+
+class Delivery:
+    """Runs one pump for each destination, and lets an operator speak to their gates."""
+
+    def __init__(self, destinations: Sequence[Destination], parts: DeliveryParts, options: DeliveryOptions) -> None:
+        self._parts, self._options = parts, options
+        self._stopping = asyncio.Event()
+        self._pumps = {destination.name: self._pump(destination) for destination in destinations}
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Deliver until ``stopping``; then finish what is in flight, bounded, and give unsent leases back."""
+        async with asyncio.TaskGroup() as tasks:
+            around = (
+                tasks.create_task(self._stop_after(stopping), name="stop delivery"),
+                tasks.create_task(self._tick(), name="delivery's clock"),
+            )
+            async with asyncio.TaskGroup() as pumps:
+                for name, pump in self._pumps.items():
+                    pumps.create_task(pump.run(), name=f"deliver {name}")
+            for task in around:
+                task.cancel()
+
+    def wake(self) -> None:
+        """Something was appended in this process."""
+        for pump in self._pumps.values():
+            pump.wake()
+
+    def gates(self) -> Mapping[str, str]:
+        """The state of each gate as known here."""
+        return {name: pump.desk.keeper.record.state.value for name, pump in self._pumps.items()}
+
+    def paces(self) -> Mapping[str, int]:
+        """How many calls may be in flight, for each destination."""
+        return {name: pump.desk.governor.limit for name, pump in self._pumps.items()}
+
+    async def pause(self, name: str) -> None:
+        """Nobody claims for this destination any more, in any replica. KeyError for an unknown name."""
+        await self._switch(name, paused=True)
+
+    async def resume(self, name: str) -> None:
+        """Claim again; a held gate is probed at once."""
+        await self._switch(name, paused=False)
+        await self.probe(name)
+
+    async def probe(self, name: str) -> None:
+        """Do not wait: probe an open or held gate at the next opportunity."""
+        pump = self._pumps[name]
+        await pump.desk.keeper.wake()
+        pump.ring()
+
+    async def secret_changed(self, name: str) -> None:
+        """The access token is another one now: what held this destination may be over."""
+        await self.probe(name)
+
+    async def _switch(self, name: str, *, paused: bool) -> None:
+        pump = self._pumps[name]
+        await self._parts.gates.set_paused(name, paused=paused)
+        await pump.desk.keeper.refresh(at_once=True)
+        self._parts.tell(DestinationPaused(name, paused))
+        pump.ring()
+
+    def _pump(self, destination: Destination) -> Pump:
+        parts, options = self._parts, self._options
+        keeper = Gatekeeper(destination.name, parts.gates, parts.clock, parts.chance, parts.tell, options.replica)
+        desk = Desk(
+            destination=destination,
+            settling=Settling(parts.owed, parts.clock, parts.tell),
+            keeper=keeper,
+            governor=Governor(destination.concurrency, destination.calls_per_s),
+            suspicion=Suspicion(),
+            bell=asyncio.Event(),
+            stopping=self._stopping,
+            clock=parts.clock,
+            tell=parts.tell,
+        )
+        return Pump(desk, parts.owed, linger_s=options.linger_s, poll_s=options.poll_s)
+
+    async def _tick(self) -> None:
+        """One timer for everything that waits for time to pass."""
+        while True:
+            await self._parts.clock.sleep(self._options.linger_s)
+            for pump in self._pumps.values():
+                pump.ring()
+
+    async def _stop_after(self, stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        self._stopping.set()
+        for pump in self._pumps.values():
+            pump.ring()
+        await self._parts.clock.sleep(self._options.drain_s)
+        for pump in self._pumps.values():
+            pump.abandon()

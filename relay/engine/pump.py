@@ -1,0 +1,137 @@
+"""The loop of one destination: claims what may be sent now and has it carried, several leases at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from relay.core.delivery.gate import Permit
+from relay.core.delivery.service import OLDEST_FIRST, QUEUES, Queue, Service
+from relay.core.errors import StoreUnavailable
+from relay.core.event import Claimed, StreamKey
+from relay.core.notices import PaceChanged
+from relay.engine.consignment import Consignment, Desk
+from relay.ports import Owed
+
+CLAIM_BYTES = 1_000_000
+"""Encoded bytes a claim: about 5 MB of JSON, so that 17 leases of large events stay within memory."""
+AWAY_S = 0.5
+AHEAD = 1
+"""Leases claimed and mapped while all calls are on the wire: the wire never waits for the processor."""
+
+
+class Pump:
+    """Claims for one destination. A queue that came up short is left alone for ``linger``, an empty one ``poll``."""
+
+    def __init__(self, desk: Desk, owed: Owed, *, linger_s: float, poll_s: float) -> None:
+        self.desk = desk
+        self._owed = owed
+        self._linger_s, self._poll_s = linger_s, poll_s
+        self._service = Service()
+        self._asked: dict[Queue, float] = dict.fromkeys(QUEUES, float("-inf"))
+        self._ask_next: dict[Queue, float] = dict.fromkeys(QUEUES, float("-inf"))
+        self._empty: dict[Queue, bool] = dict.fromkeys(QUEUES, False)
+        self._away_until = float("-inf")
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._awake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Claim until stopping; then wait for what is in flight (``abandon`` bounds that)."""
+        async with asyncio.TaskGroup() as tasks:
+            while not self.desk.stopping.is_set():
+                if not await self._serve(tasks):
+                    await self._awake.wait()
+                self._awake.clear()
+
+    def ring(self) -> None:
+        """Time passed, a call ended, or a stop was asked for: look again."""
+        self._awake.set()
+        self.desk.bell.set()
+
+    def wake(self) -> None:
+        """Something was appended: the next look need not wait for ``poll``."""
+        for queue, asked in self._asked.items():
+            self._ask_next[queue] = min(self._ask_next[queue], asked + self._linger_s)
+        self._awake.set()
+
+    def abandon(self) -> None:
+        """Call off what is still in flight: its leases are given back as in doubt."""
+        for job in self._jobs:
+            job.cancel()
+
+    async def _serve(self, tasks: asyncio.TaskGroup) -> bool:
+        """Start one consignment if one may start; False when there is nothing to do for now."""
+        now = self.desk.clock.monotonic()
+        if now < self._away_until:
+            return False
+        try:
+            await self.desk.keeper.refresh()
+            self._reopen()
+            permit = self.desk.keeper.permit()
+            consignment = await self._claim(permit, now) if self._may_start(permit, now) else None
+        except StoreUnavailable:
+            self._away_until = now + AWAY_S
+            return False
+        if consignment is None:
+            return False
+        job = tasks.create_task(consignment.carry(), name=f"carry {self.desk.destination.name}")
+        self._jobs.add(job)
+        job.add_done_callback(self._done)
+        return True
+
+    def _reopen(self) -> None:
+        """The gate closed again, whoever closed it: start slowly."""
+        keeper, governor = self.desk.keeper, self.desk.governor
+        if keeper.reopened:
+            keeper.reopened = False
+            governor.restart()
+            self.desk.tell(PaceChanged(self.desk.destination.name, governor.limit, "gate_closed"))
+
+    def _may_start(self, permit: Permit, now: float) -> bool:
+        desk = self.desk
+        if desk.keeper.paused or not permit.limit or desk.governor.paused_for(now):
+            return False
+        return len(self._jobs) < (1 if permit.probe else desk.governor.limit + AHEAD)
+
+    async def _claim(self, permit: Permit, now: float) -> Consignment | None:
+        """Claim what may be sent; a due probe is taken only when there is something to probe with."""
+        keeper = self.desk.keeper
+        era = keeper.era
+        claimed = await self._claim_best(permit, now)
+        if claimed is None:
+            if permit.probe and all(self._empty.values()):
+                await keeper.nothing_left()
+            return None
+        if permit.take:
+            if not await keeper.take_probe():
+                await Consignment(self.desk, claimed, now, era).give_back()
+                return None
+            era = keeper.era
+        return Consignment(self.desk, claimed, now, era)
+
+    async def _claim_best(self, permit: Permit, now: float) -> Claimed | None:
+        """The first queue in the order of service that has something."""
+        for queue in OLDEST_FIRST if permit.probe else self._service.order():
+            if now < self._ask_next[queue]:
+                continue
+            stream = StreamKey(self.desk.destination.name, queue.klass)
+            claimed = await self._owed.claim(stream, queue.lane, permit.limit, CLAIM_BYTES)
+            self._note(queue, len(claimed.entries) if claimed else 0, permit.limit, now)
+            if claimed is not None:
+                return claimed
+        return None
+
+    def _note(self, queue: Queue, entries: int, limit: int, now: float) -> None:
+        """When to ask this queue again: it may have more, it was emptied just now, or it had nothing."""
+        self._asked[queue] = now
+        self._empty[queue] = not entries
+        if not entries:
+            self._service.empty(queue)
+            self._ask_next[queue] = now + self._poll_s
+            return
+        self._service.served(queue, entries)
+        # A claim may also end early at a lease or at its bytes: from half of the limit on, assume there is more.
+        self._ask_next[queue] = now if entries * 2 >= limit else now + self._linger_s
+
+    def _done(self, job: asyncio.Task[None]) -> None:
+        self._jobs.discard(job)
+        self.ring()

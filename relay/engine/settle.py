@@ -1,0 +1,74 @@
+"""The only place where an entry ends.
+
+Decide (``Account``), act (one fenced script), tell. What is told is what the store says it removed, so notices and
+books cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from relay.core.delivery.account import Endings
+from relay.core.errors import StoreUnavailable
+from relay.core.event import Burial, Claimed, DeadReason, Rest, Settled, Settlement
+from relay.core.notices import EntriesBuried, EntriesDelivered, EntriesReturned, EntriesUnmatched, LeaseLost
+from relay.ports import Clock, Owed, Tell
+
+FIRST_WAIT_S = 0.2
+LONGEST_WAIT_S = 2.0
+TRIES_WITH_ENDINGS = 1_800
+"""About an hour: what TikTok accepted is worth settling when Redis is back. After that the lease has long fallen due,
+and a repeat is removed by TikTok."""
+TRIES_WITHOUT = 5
+"""Nothing ended: the lease falls due by itself, and only the time of first claim is kept longer than needed."""
+
+
+class Settling:
+    """Gives the entries of leases their endings."""
+
+    def __init__(self, owed: Owed, clock: Clock, tell: Tell) -> None:
+        self._owed, self._clock, self._tell = owed, clock, tell
+
+    async def settle(self, claimed: Claimed, endings: Endings, rest: Rest, left: int) -> bool:
+        """Apply endings and leave the ``left`` others as ``rest`` says; False when the lease is not ours any more."""
+        settlement = Settlement(endings.delivered, endings.dead, endings.unmatched, rest)
+        settled = await self._apply(claimed, settlement, TRIES_WITH_ENDINGS if len(endings) else TRIES_WITHOUT)
+        if settled is None:
+            return False
+        if not settled.held:
+            self._tell(LeaseLost(claimed.lease.stream, claimed.lease.first_id))
+            return False
+        self._tell_endings(claimed, endings, settled)
+        if left and rest is not Rest.KEEP:
+            self._tell(EntriesReturned(claimed.lease.stream, left, ambiguous=rest is Rest.RELEASE))
+        return True
+
+    async def _apply(self, claimed: Claimed, settlement: Settlement, tries: int) -> Settled | None:
+        """Settle, waiting for a store that is away; None when it stayed away."""
+        wait = FIRST_WAIT_S
+        for _ in range(tries):
+            try:
+                return await self._owed.settle(claimed.lease, settlement)
+            except StoreUnavailable:
+                await self._clock.sleep(wait)
+                wait = min(LONGEST_WAIT_S, 2 * wait)
+        return None
+
+    def _tell_endings(self, claimed: Claimed, endings: Endings, settled: Settled) -> None:
+        stream, lane = claimed.lease.stream, claimed.lease.lane
+        if settled.delivered:
+            now, received = self._clock.now_ms(), {entry.id: entry.received_ms for entry in claimed.entries}
+            delays = tuple([max(0, now - received[id_]) / 1000 for id_ in endings.delivered[: settled.delivered]])
+            self._tell(EntriesDelivered(stream, lane, delays))
+        if settled.unmatched:
+            self._tell(EntriesUnmatched(stream, settled.unmatched))
+        for (reason, code, message), group in groupby(sorted(endings.dead[: settled.dead], key=_kind), key=_kind):
+            burials = list(group)
+            sample = burials[0].entry_id
+            self._tell(EntriesBuried(stream, DeadReason(reason), len(burials), code or None, message, sample))
+
+
+def _kind(burial: Burial) -> tuple[str, int, str]:
+    """What burials are told together. A mapping's own message may quote the event: it stays in the dead letter."""
+    message = "" if burial.reason is DeadReason.UNMAPPABLE else burial.message
+    return burial.reason.value, burial.code or 0, message
