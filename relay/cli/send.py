@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 import click
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from relay.cli.client import Failed, find_admin
 from relay.cli.drawing import number, print_json, screen, table
 from relay.cli.event_files import FileEvent, byte_size, events_in
-from relay.cli.sending import Manner, Tally, Target, send_all
+from relay.cli.sending import Heard, Manner, Tally, Target, send_all
 
 THROUGH_ADMIN = 500  # events a request through the admin port
 
@@ -41,7 +42,7 @@ def send(
     target = webhook(url, secret, token) if url else admin_port(secret, token)
     manner = Manner(batch or (1 if url else THROUGH_ADMIN), rate, retry_for, always_array=not url)
     started = time.monotonic()
-    tally = with_progress(files, lambda events, moved: asyncio.run(send_all(events, target, manner, moved)))
+    tally = with_progress(files, lambda events, heard: asyncio.run(send_all(events, target, manner, heard)))
     report(tally, time.monotonic() - started, as_json=as_json)
 
 
@@ -60,10 +61,11 @@ def admin_port(secret: str, token: str) -> Target:
     return Target(f"{address.url}/api/events", headers={"Authorization": f"Bearer {address.token}"})
 
 
-def with_progress(files: tuple[str, ...], run: Callable[[Iterator[bytes], Callable[[Tally], None]], Tally]) -> Tally:
+def with_progress(files: tuple[str, ...], run: Callable[[Iterator[bytes], Heard], Tally]) -> Tally:
     """Run under a progress bar, which is drawn on a terminal only."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     total = byte_size(files)
+    answered = Counter[bool]()
     with Progress(*columns, console=screen(errors=True), disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("sending", total=total or None)
 
@@ -72,10 +74,12 @@ def with_progress(files: tuple[str, ...], run: Callable[[Iterator[bytes], Callab
                 progress.update(bar, completed=min(event.position, total))
                 yield event.raw
 
-        def moved(tally: Tally) -> None:
-            progress.update(bar, description=f"{number(tally.accepted)} accepted of {number(tally.events)}")
+        def heard(batch: Sequence[bytes], answer: str) -> None:
+            answered[answer == "200"] += len(batch)
+            told = f"{number(answered[True])} accepted of {number(answered.total())}"
+            progress.update(bar, description=told)
 
-        return run(watched(events_in(files)), moved)
+        return run(watched(events_in(files)), heard)
 
 
 def report(tally: Tally, seconds: float, *, as_json: bool) -> None:

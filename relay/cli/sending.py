@@ -17,6 +17,7 @@ from relay.cli.client import Failed, unreachable
 AGAIN = frozenset({429, 500, 502, 503, 504})
 WORKERS = 16
 LONGEST_WAIT = 30.0
+Heard = Callable[[Sequence[bytes], str], None]
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 
 
@@ -66,9 +67,9 @@ class Manner:
 
 
 async def send_all(
-    events: Iterator[bytes], target: Target, manner: Manner, moved: Callable[[Tally], None] = lambda _tally: None
+    events: Iterator[bytes], target: Target, manner: Manner, heard: Heard = lambda _batch, _answer: None
 ) -> Tally:
-    """Send everything; ``moved`` hears of each request's end. Raises Unreachable when nobody ever answered."""
+    """Send everything; ``heard`` is told each request's last answer. Raises Unreachable when nobody ever answered."""
     tally = Tally()
     queue: asyncio.Queue[list[bytes] | None] = asyncio.Queue(WORKERS * 2)
     connector = aiohttp.TCPConnector(limit=WORKERS)
@@ -78,7 +79,7 @@ async def send_all(
             asyncio.TaskGroup() as tasks,
         ):
             for number in range(WORKERS):
-                tasks.create_task(_work(session, queue, target, manner, tally, moved), name=f"send-{number}")
+                tasks.create_task(_work(session, queue, target, manner, tally, heard), name=f"send-{number}")
             async for batch in paced(batches(events, manner.batch), manner.rate):
                 await queue.put(batch)
             for _ in range(WORKERS):
@@ -123,11 +124,12 @@ async def _work(
     target: Target,
     manner: Manner,
     tally: Tally,
-    moved: Callable[[Tally], None],
+    heard: Heard,
 ) -> None:
     while (batch := await queue.get()) is not None:
-        tally.answers[await _insist(session, batch, target, manner, tally)] += len(batch)
-        moved(tally)
+        answer = await _insist(session, batch, target, manner, tally)
+        tally.answers[answer] += len(batch)
+        heard(batch, answer)
 
 
 async def _insist(
