@@ -1,0 +1,1 @@
+"""Field schemas of Segment's TikTok destinations: fields as data, coercion, validation, Segment's messages."""

@@ -1,0 +1,169 @@
+"""One subscription of one destination: trigger, mapping, schema, builder; from an event to Segment's own request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from relay.core.mapping.errors import MappingError, TriggerError
+from relay.core.mapping.gather import Gather
+from relay.core.mapping.schema import app, offline, web
+from relay.core.mapping.schema.coercion import Findings
+from relay.core.mapping.schema.field import Field, text
+from relay.core.mapping.schema.schema import Schema
+from relay.core.mapping.schema.settings import admitted_settings
+from relay.core.mapping.trigger import compile_trigger
+from relay.core.mapping.values import JsonObject, is_number
+from relay.core.tiktok.app_items import app_item
+from relay.core.tiktok.items import Builder, Built, Unbuildable, offline_item, web_item
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """What makes one of Segment's TikTok destinations: where its source id stands, its fields, its builder."""
+
+    slug: str
+    source: str  # TikTok's event source, unless the mapping says otherwise
+    source_setting: Field
+    schema: Schema
+    build: Builder
+
+
+KITS = {
+    kit.slug: kit
+    for kit in (
+        Kit("tiktok-conversions", "web", text("pixelCode", "Pixel Code"), Schema(web.FIELDS, web.DEMANDS), web_item),
+        Kit("tiktok-app-events", "app", text("appID", "App ID"), Schema(app.FIELDS, app.DEMANDS), app_item),
+        Kit(
+            "tiktok-offline-conversions",
+            "offline",
+            text("eventSetID", "Event Set ID"),
+            Schema(offline.FIELDS, offline.DEMANDS),
+            offline_item,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The body of Segment's request, without its partner name."""
+
+    body: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Segment refuses to send this event; ``message`` is Segment's."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """An item as Segment builds it. ``doubts``: why TikTok could not take it all the same."""
+
+    built: Built
+    doubts: tuple[str, ...]
+
+
+def compile_item(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Mapped | Rejected]:
+    """From a matching event to its item. Raises MappingError with every problem of the mapping."""
+    gather = Gather({} if mapping is None else mapping)
+    admit, build = kit.schema.admit, kit.build
+
+    def run(event: JsonObject, now: int) -> Mapped | Rejected:
+        findings = Findings()
+        try:
+            payload = admit(gather(event), findings)
+        except MappingError as problem:
+            return Rejected(str(problem))
+        except RecursionError:
+            # Only an event that nests some hundred levels deep gets here; the stack is intact again.
+            return Rejected("the event nests too deeply for this mapping")
+        if findings.problems:
+            return Rejected(" ".join(findings.problems))
+        if "context" in event and (failure := _audience_failure(event["context"])):
+            return Rejected(failure)
+        built = build(payload, now)
+        if isinstance(built, Unbuildable):
+            return Rejected(built.message)
+        return Mapped(built, _doubts(built, findings))
+
+    return run
+
+
+def _audience_failure(context: Any) -> str:
+    """Segment looks for audience metadata after validation, and fails on nulls (its engine's own words)."""
+    if context is None:
+        return "Cannot read properties of null (reading 'personas')"
+    if type(context) is dict and "personas" in context and context["personas"] is None:
+        return "Cannot read properties of null (reading 'computation_class')"
+    return ""
+
+
+def _doubts(built: Built, findings: Findings) -> tuple[str, ...]:
+    doubts = tuple(f"{title} is infinite, which TikTok cannot take" for title in findings.infinite)
+    if built.item["event_time"] is None:
+        doubts += ("Event Timestamp is no date that Segment understands, so event_time is null",)
+    return doubts
+
+
+def compile_subscription(
+    slug: str, settings: Mapping[str, Any], subscription: Mapping[str, Any]
+) -> Callable[[Any, int], Request | Rejected | None]:
+    """One subscription exactly as Segment runs it, faults and all: nothing is raised for what Segment lets pass.
+
+    An invalid trigger matches nothing; an invalid mapping rejects every event that matches. ``now`` is in seconds.
+    Raises KeyError for an unknown slug.
+    """
+    kit = KITS[slug]
+    source_id, refusal = admitted_settings(settings, kit.source_setting)
+    if refusal:
+        return lambda _event, _now: Rejected(refusal)
+    try:
+        trigger = compile_trigger(subscription.get("subscribe", ""))
+    except TriggerError:
+        return lambda _event, _now: None
+    run = _compiled_or_rejecting(kit, subscription.get("mapping"))
+
+    def requested(event: Any, now: int) -> Request | Rejected | None:
+        try:
+            if type(event) is not dict or not trigger(event):
+                return None
+        except TriggerError as failure:
+            return Rejected(str(failure))
+        result = run(event, now)
+        return result if isinstance(result, Rejected) else Request(_body(source_id, result))
+
+    return requested
+
+
+def _compiled_or_rejecting(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Mapped | Rejected]:
+    try:
+        return compile_item(kit, mapping)
+    except MappingError as problem:
+        message = str(problem)
+        return lambda _event, _now: Rejected(message)
+
+
+def _body(source_id: str, mapped: Mapped) -> JsonObject:
+    built = mapped.built
+    body: JsonObject = {"event_source": built.event_source, "event_source_id": source_id}
+    if built.test_event_code:
+        body["test_event_code"] = built.test_event_code
+    body["data"] = [_finite(built.item) if mapped.doubts else built.item]
+    return body
+
+
+def _finite(value: Any) -> Any:
+    """Infinite numbers as null, which is what JSON makes of them."""
+    if type(value) is dict:
+        return {key: _finite(member) for key, member in value.items()}
+    if type(value) is list:
+        return [_finite(item) for item in value]
+    return None if is_number(value) and value in _INFINITE else value
+
+
+_INFINITE = frozenset({float("inf"), float("-inf")})

@@ -1,0 +1,168 @@
+"""Builders of ``data[]`` items, one per event source, from payloads that a schema has admitted.
+
+A member is written "if present" or "if truthy" exactly as Segment writes it; key order is Segment's too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from relay.core.event import JsonObject
+from relay.core.mapping.javascript.dates import epoch_seconds
+from relay.core.mapping.javascript.urls import query_value
+from relay.core.tiktok import hashing
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One item with what stands above it in a request. ``item["event_time"]`` is None when the time is unreadable."""
+
+    event_source: str
+    test_event_code: str
+    item: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Unbuildable:
+    """The payload passed its schema, and still no item can be made of it."""
+
+    message: str
+
+
+# (payload, now in whole seconds) → item
+Builder = Callable[[JsonObject, int], Built | Unbuildable]
+
+_WEB_PROPERTIES = ("content_type", "currency", "value", "query", "description", "order_id", "shop_id", "content_ids",
+                   "delivery_category", "num_items", "predicted_ltv", "search_string")  # fmt: skip
+_WEB_EXTRAS = ("ttp", "ip", "user_agent", "locale")
+
+
+def event_time(payload: JsonObject, now: int) -> int | None:
+    """Whole seconds; ``now`` without a timestamp, None for an unreadable one."""
+    timestamp = payload.get("timestamp")
+    return epoch_seconds(timestamp) if timestamp else now
+
+
+def present(payload: JsonObject, names: Iterable[str]) -> JsonObject:
+    """Members that are there, even when empty."""
+    return {name: payload[name] for name in names if name in payload}
+
+
+def truthy(payload: JsonObject, names: Iterable[str]) -> JsonObject:
+    """Members that are there and not empty, zero or false."""
+    return {name: payload[name] for name in names if payload.get(name)}
+
+
+def head(payload: JsonObject, now: int) -> JsonObject:
+    """What every item starts with."""
+    item: JsonObject = {"event": payload["event"], "event_time": event_time(payload, now)}
+    if event_id := payload.get("event_id"):
+        item["event_id"] = event_id
+    return item
+
+
+def web_item(payload: JsonObject, now: int) -> Built:
+    """TikTok Conversions, sources web and crm."""
+    item = head(payload, now)
+    item["user"] = _web_user(payload)
+    properties: JsonObject = {"contents": payload.get("contents", [])}
+    for name in _WEB_PROPERTIES:
+        if name in payload:
+            properties[name] = payload[name]
+    item["properties"] = properties
+    source = payload.get("event_source") or "web"
+    if "event_spec_type" in payload and source == "web":
+        properties.update(_special(payload))
+    page = truthy(payload, ("url", "referrer"))
+    if page:
+        item["page"] = page
+    lead = payload.get("lead_fields")
+    if source == "crm" and lead and "lead_id" in lead:
+        item["lead"] = {"lead_id": lead["lead_id"], **truthy(lead, ("lead_event_source",))}
+    item["limited_data_use"] = payload.get("limited_data_use", False)
+    return Built(source, payload.get("test_event_code", ""), item)
+
+
+def _web_user(payload: JsonObject) -> JsonObject:
+    get = payload.get
+    address = get("address") or {}
+    user: JsonObject = {
+        "external_id": [hashing.external_id(text) for text in get("external_id", ())],
+        "phone": [hashing.phone(text) for text in get("phone_number", ())],
+        "email": [hashing.email(text) for text in get("email", ())],
+        "first_name": hashing.name(get("first_name", "")),
+        "last_name": hashing.name(get("last_name", "")),
+        "city": hashing.place(address.get("city", "")),
+        "state": hashing.place(address.get("state", "")),
+        "country": hashing.place(address.get("country", "")),
+        "zip_code": hashing.name(address.get("zip_code", "")),
+    }
+    click_id = _web_click_id(get("url", ""), get("ttclid"))
+    if click_id is not None:
+        user["ttclid"] = click_id
+    for name in _WEB_EXTRAS:
+        if value := get(name):
+            user[name] = value
+    return user
+
+
+def _web_click_id(url: str, mapped: str | None) -> str | None:
+    """The page's own click id wins, even when it is empty and the mapped one is not."""
+    found = query_value(url, "ttclid") if url else None
+    if not found and not mapped:
+        return None
+    return mapped if found is None else found
+
+
+def _special(payload: JsonObject) -> JsonObject:
+    """Travel or vehicle members, which join the properties."""
+    kind = payload["event_spec_type"]
+    fields = payload.get(kind) or {}
+    if kind == "travel_fields":
+        return fields
+    alone = {name: value for name, value in fields.items() if name not in _PAIRED}
+    return {**alone, **_pairs(fields)}
+
+
+_PAIRED = frozenset({"mileage_value", "mileage_unit", "preferred_price_range_min", "preferred_price_range_max"})
+
+
+def _pairs(fields: JsonObject) -> JsonObject:
+    """Vehicle members that are sent together or not at all."""
+    pairs: JsonObject = {}
+    if "mileage_unit" in fields and "mileage_value" in fields:
+        pairs["mileage"] = {"unit": fields["mileage_unit"], "value": fields["mileage_value"]}
+    if "preferred_price_range_min" in fields and "preferred_price_range_max" in fields:
+        pairs["preferred_price_range"] = [fields["preferred_price_range_min"], fields["preferred_price_range_max"]]
+    return pairs
+
+
+def offline_item(payload: JsonObject, now: int) -> Built | Unbuildable:
+    """TikTok Offline Conversions."""
+    if not any(payload.get(name) for name in ("phone_numbers", "email_addresses", "external_ids")):
+        return Unbuildable(
+            "TikTok Offline Conversions API requires an email address and/or phone number and or a userId"
+        )
+    item = head(payload, now)
+    item["user"] = _offline_user(payload)
+    item["properties"] = {
+        "contents": payload.get("contents", []),
+        **truthy(payload, ("content_type", "currency")),
+        **present(payload, ("value",)),
+        **truthy(payload, ("query", "description", "order_id", "shop_id")),
+    }
+    item["page"] = truthy(payload, ("url", "referrer"))
+    item["limited_data_use"] = payload.get("limited_data_use", False)
+    item.update(truthy(payload, ("test_event_code",)))
+    return Built("offline", "", item)
+
+
+def _offline_user(payload: JsonObject) -> JsonObject:
+    click_id = payload.get("ttclid") or query_value(payload.get("url", ""), "ttclid")
+    user: JsonObject = {"ttclid": click_id} if click_id else {}
+    user["external_id"] = [hashing.external_id(text) for text in payload.get("external_ids", ())]
+    user["phone"] = [hashing.phone(text) for text in payload.get("phone_numbers", ())]
+    user["email"] = [hashing.email(text) for text in payload.get("email_addresses", ())]
+    user.update(truthy(payload, ("lead_id", "ttp", "ip", "user_agent", "locale")))
+    return user
