@@ -182,7 +182,7 @@ class Account:
 
 
 def decode(raw: bytes) -> object:
-    """The stored text as JSON; the standard library reads what orjson refuses (huge integers, NaN of old senders)."""
+    """The stored text as JSON; the standard library reads what orjson refuses (NaN and Infinity of old senders)."""
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import pytest
+
+from relay.core.delivery.governor import Governor
+from relay.core.tiktok.reply import Reply
+from relay.core.tiktok.verdict import Judgement, judge
+from tests.twins.tiktok import BAD_GATEWAY, OK, THROTTLED
+
+GOOD, FAILED, SLOW = judge(OK, 2), judge(BAD_GATEWAY, 2), judge(THROTTLED, 2)
+
+
+def second(governor: Governor, now: float, judgement: Judgement = GOOD, *, busy: bool = True) -> float:
+    """One second of calls, as many at once as allowed (or one at a time)."""
+    for tenth in range(10):
+        start = now + tenth / 10
+        calls = governor.limit if busy else 1
+        for _ in range(calls):
+            governor.started(start)
+        for _ in range(calls):
+            governor.answered(judgement, start, start + 0.05)
+    return now + 1.0
+
+
+def levels(governor: Governor, now: float, seconds: int, *, busy: bool = True) -> list[int]:
+    found = []
+    for n in range(seconds):
+        second(governor, now + n, busy=busy)
+        found.append(governor.limit)
+    return found
+
+
+def test_slow_start_doubles_each_clean_second_up_to_the_last_good_level_then_adds_one() -> None:
+    governor = Governor()
+    assert levels(governor, 100.0, 7) == [1, 2, 4, 8, 16, 16, 16]
+    governor.started(107.0)
+    assert governor.answered(FAILED, 107.0, 107.0) == "http_502"
+    assert governor.limit == 8
+    governor.restart()
+    assert governor.limit == 1
+    assert levels(governor, 107.0, 8) == [2, 4, 8, 9, 10, 11, 12, 13]
+
+
+def test_an_idle_destination_learns_nothing() -> None:
+    governor = Governor()
+    assert levels(governor, 100.0, 3) == [1, 2, 4]
+    assert levels(governor, 103.0, 6, busy=False) == [8, 8, 8, 8, 8, 8]  # its last busy second still counts
+
+
+def test_calls_in_flight_together_cut_once() -> None:
+    governor = Governor()
+    governor.limit = 16
+    for _ in range(16):
+        governor.started(1.0)
+    reasons = [governor.answered(FAILED, 1.0, 1.5) for _ in range(16)]
+    assert (governor.limit, governor.in_flight) == (8, 0)
+    assert [reason for reason in reasons if reason] == ["http_502"]
+
+
+def test_throttling_pauses_longer_each_time_until_something_is_accepted() -> None:
+    governor, now, pauses = Governor(), 0.0, []
+    for _ in range(11):
+        governor.started(now)
+        governor.answered(SLOW, now, now)
+        pauses.append(governor.paused_for(now))
+        now += pauses[-1]
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    stormy = governor.storm
+    governor.started(now)
+    governor.answered(GOOD, now, now)
+    assert (stormy, governor.storm) == (True, False)
+    governor.started(now + 1)
+    governor.answered(SLOW, now + 1, now + 1)
+    assert governor.paused_for(now + 1) == 1
+
+
+def test_throttled_calls_of_one_moment_are_one_throttling() -> None:
+    governor = Governor()
+    governor.limit = 16
+    for _ in range(16):
+        governor.started(1.0)
+    for _ in range(16):
+        governor.answered(SLOW, 1.0, 1.1)
+    assert governor.paused_for(1.1) == 1
+    assert not governor.storm
+
+
+def test_retry_after_is_a_floor() -> None:
+    governor = Governor()
+    governor.started(0.0)
+    governor.answered(judge(Reply(429, None, retry_after=30.0), 2), 0.0, 0.0)
+    assert governor.paused_for(0.0) == 30
+
+
+def test_never_above_the_ceiling() -> None:
+    governor, now, calls = Governor(calls_per_s=20), 0.0, []
+    while now < 10:
+        wait = governor.wait_for_rate(now)
+        if wait:
+            now += wait
+            continue
+        governor.started(now)
+        governor.answered(GOOD, now, now)
+        calls.append(now)
+    for start in range(1, 9):
+        assert sum(start <= at < start + 1 for at in calls) in (19, 20, 21)
+
+
+def test_a_limit_that_was_never_announced_is_learned() -> None:
+    """TikTok takes 20 calls in each second and throttles the others: soon hardly any is refused."""
+    governor, now, by_second = Governor(), 0.0, dict[int, list[bool]]()
+    while now < 60:
+        wait = max(governor.paused_for(now), governor.wait_for_rate(now))
+        if wait:
+            now += wait
+            continue
+        calls = by_second.setdefault(int(now), [])
+        calls.append(sum(calls) < 20)
+        governor.started(now)
+        governor.answered(GOOD if calls[-1] else SLOW, now, now)
+        now += 0.005
+    late = [calls for at, calls in by_second.items() if at >= 20]
+    assert sum(len(calls) - sum(calls) for calls in late) / sum(map(len, late)) < 0.05
+    assert sum(map(sum, late)) > 0.8 * 20 * 40 * 0.85
+
+
+@pytest.mark.parametrize("judgement", [GOOD, FAILED, SLOW])
+def test_calls_in_flight_are_counted_down_whatever_the_answer(judgement: Judgement) -> None:
+    governor = Governor()
+    governor.started(0.0)
+    full = governor.room
+    governor.answered(judgement, 0.0, 1.0)
+    assert (full, governor.room) == (False, True)
+    governor.started(5.0)
+    governor.stopped()
+    assert governor.in_flight == 0
