@@ -82,7 +82,7 @@ def uuid4(dice: random.Random) -> str:
 def click_id(dice: random.Random) -> str:
     """A click id in the form TikTok uses."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    return "E.C.P." + "".join(dice.choices(alphabet, k=dice.randint(48, 110)))
+    return "E.C.P." + "".join(dice.choices(alphabet, k=dice.randint(48, 96)))
 
 
 def meet(dice: random.Random, app_name: str) -> Visitor:
@@ -90,7 +90,7 @@ def meet(dice: random.Random, app_name: str) -> Visitor:
     sender = dice.choices(("browser", "server", "ios", "android"), weights=(64, 16, 11, 9))[0]
     known = sender == "server" or dice.random() < 0.45
     place = dice.choice(PLACES)
-    clicked = click_id(dice) if dice.random() < 0.35 else ""
+    clicked = click_id(dice) if dice.random() < 0.2 else ""
     campaign = f"utm_source=tiktok&utm_medium=paid&utm_campaign={dice.choice(CAMPAIGNS)}"
     return Visitor(
         sender=sender,
@@ -165,7 +165,7 @@ def _program(dice: random.Random, sender: str, app_name: str) -> dict[str, Any]:
 
 def _browser_program(dice: random.Random) -> dict[str, Any]:
     library = {"name": "analytics.js", "version": f"next-1.{dice.randint(66, 84)}.{dice.randint(0, 2)}"}
-    if dice.random() < 0.4:
+    if dice.random() < 0.25:  # only Chromium reports its brands
         return {"library": library}
     major = str(dice.randint(118, 136))
     brands = [

@@ -1,0 +1,74 @@
+"""Every key the relay writes. All keys of one partition share the hash tag ``{p}``, so a cluster keeps them together.
+
+Partition 0 is the only one in use; the number is in every key so that a second one needs no renaming.
+"""
+
+from __future__ import annotations
+
+from relay.core.event import EntryClass, StreamKey
+
+PARTITION = 0
+PARTITIONS = 1
+SCHEMA = 1
+
+INTAKE = "-"
+"""The destination under which the intake keeps what it accepted by HTTP and could not read."""
+
+DAY_MS = 86_400_000
+EPOCH_MS = {EntryClass.ENGAGEMENT: DAY_MS, EntryClass.CONVERSION: 10 * DAY_MS}
+EPOCHS = {EntryClass.ENGAGEMENT: 3, EntryClass.CONVERSION: 4}
+"""How long an id is remembered: three days for engagement, forty for conversions (a late Segment Replay must not
+double a purchase). The oldest epoch is looked up until it has passed entirely."""
+
+BUCKETS = 16_384
+BUCKET_NAMES = tuple(b"%x" % number for number in range(BUCKETS))
+
+
+def prefix(partition: int = PARTITION) -> str:
+    """What every key of a partition starts with."""
+    return f"relay:{{{partition}}}:"
+
+
+def meta() -> str:
+    """Hash: schema, partitions, digest key; written when the store is created."""
+    return prefix(0) + "meta"
+
+
+def owed(stream: StreamKey) -> str:
+    """Stream of entries: fields ``e`` (encoded event) and ``m`` (what the store must know of it)."""
+    return f"{prefix()}owed:{stream.destination}:{stream.klass.value}"
+
+
+def leases(stream: StreamKey) -> str:
+    """Hash: first id → ``last id, due, number, first claim, entries left``; field ``#`` is the last number given."""
+    return f"{prefix()}leases:{stream.destination}:{stream.klass.value}"
+
+
+def mark(stream: StreamKey) -> str:
+    """Hash: ``id`` of the last backlog entry, ``backlog`` entries up to it that are still owed."""
+    return f"{prefix()}mark:{stream.destination}:{stream.klass.value}"
+
+
+def books(stream: StreamKey) -> str:
+    """Hash of the ledger: counters of design promise 2, ``duplicates``, ``discarded``, and ``v:<CUR>`` owed values."""
+    return f"{prefix()}books:{stream.destination}:{stream.klass.value}"
+
+
+def intake_books() -> str:
+    """Hash: ``bytes`` that the intake's own dead letters take."""
+    return f"{prefix()}books:{INTAKE}"
+
+
+def dead(destination: str) -> str:
+    """Stream of dead letters."""
+    return f"{prefix()}dead:{destination}"
+
+
+def gate(destination: str) -> str:
+    """Hash: the gate's record, and ``paused``."""
+    return f"{prefix()}gate:{destination}"
+
+
+def seen_prefix(klass: EntryClass, epoch: int) -> bytes:
+    """Start of the key of one bucket of one epoch; a bucket's name completes it. Short: there are 16,384 of them."""
+    return f"{prefix()}s:{klass.value[0]}:{epoch:x}:".encode()

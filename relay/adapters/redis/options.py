@@ -1,0 +1,31 @@
+"""What a deployment may choose about its store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """Bytes, milliseconds, fractions.
+
+    ``max_bytes`` None means 80 % of the server's own limit; intake stops at ``high`` of it and resumes at ``low``.
+    ``disk_low`` says in words that the disk under the store is nearly full, or '' (embedded only); ``disk_free`` is its
+    free bytes. ``dictionaries`` is a folder with dictionaries besides the shipped ones.
+    """
+
+    max_bytes: int | None = None
+    high: float = 0.95
+    low: float = 0.90
+    replicas: int = 0
+    wait_aof: bool = True
+    lease_ms: int = 30_000
+    live_age_ms: int = 30_000
+    rejects_bytes: int = 16 * 1024**2
+    rejects_age_ms: int = 7 * 86_400_000
+    reject_bytes: int = 64 * 1024
+    dictionaries: Path | None = None
+    disk_low: Callable[[], str] = str
+    disk_free: Callable[[], int | None] = lambda: None

@@ -1,0 +1,140 @@
+"""Claim, settle, survey: where delivery takes entries from and gives them their ending."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from relay.adapters.redis import keys, memo
+from relay.adapters.redis.codec import Codec, Undecodable
+from relay.adapters.redis.connect import Client
+from relay.adapters.redis.options import StoreOptions
+from relay.core.errors import StoreMisused
+from relay.core.event import (
+    Claimed,
+    Entry,
+    Lane,
+    Lease,
+    Settled,
+    Settlement,
+    StoreSurvey,
+    StreamKey,
+    StreamSurvey,
+)
+
+ENCODED_SHARE = 3
+"""``max_bytes`` of a claim bounds raw bytes, the script knows encoded ones: a third at worst on traffic of other shapes
+than the dictionary's. Mostly it is a fifth, so that a claim is rather smaller than allowed."""
+
+
+class RedisOwed:
+    """See ``ports.Owed``. ``limit_bytes`` is what the store may take, 0 when nobody knows."""
+
+    def __init__(
+        self,
+        client: Client,
+        streams: Sequence[StreamKey],
+        codec: Codec,
+        options: StoreOptions,
+        limit_bytes: Callable[[int], int],
+    ) -> None:
+        self._client, self._streams, self._codec, self._options = client, tuple(streams), codec, options
+        self._limit_bytes = limit_bytes
+        self._memos = memo.MemoReader()
+
+    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
+        """See ``ports.Owed.claim``."""
+        names = [keys.owed(self._known(stream)), keys.leases(stream), keys.mark(stream)]
+        encoded = max(1, max_bytes // ENCODED_SHARE)
+        args = (lane.value, limit, encoded, self._options.lease_ms, self._options.live_age_ms)
+        reply = await self._client.script("claim", names, args)
+        if len(reply) == 1:
+            return None
+        now_ms, first_id, last_id, number, due_ms, first_ms = reply[:6]
+        lease = Lease(stream, lane, first_id.decode(), last_id.decode(), number, due_ms, first_ms)
+        return Claimed(lease, self._entries(reply[6:]), now_ms)
+
+    def _entries(self, flat: list[bytes]) -> tuple[Entry, ...]:
+        """Id, e, m, id, e, m, … as entries. A record that cannot be read is handed on empty, to be buried by name."""
+        decode, read, entries = self._codec.decode, self._memos.read, []
+        triples = iter(flat)
+        for id_, kept, text in zip(triples, triples, triples, strict=True):
+            received_ms, (worth, source, accepted) = read(text)
+            try:
+                raw = decode(kept)
+            except Undecodable:
+                raw = b""
+            entries.append(Entry(id_.decode(), raw, received_ms, source, worth, accepted))
+        return tuple(entries)
+
+    async def settle(self, lease: Lease, settlement: Settlement) -> Settled:
+        """See ``ports.Owed.settle``."""
+        stream = self._known(lease.stream)
+        names = [make(stream) for make in (keys.owed, keys.leases, keys.mark, keys.books)]
+        names.append(keys.dead(stream.destination))
+        args: list[bytes | str | int] = [lease.first_id, lease.number, stream.klass.value]
+        args += (self._options.lease_ms, settlement.rest.value)
+        args += (len(settlement.delivered), *settlement.delivered)
+        args += (len(settlement.unmatched), *settlement.unmatched, len(settlement.dead))
+        for burial in settlement.dead:
+            code = "" if burial.code is None else burial.code
+            accepted = memo.join(burial.accepted)
+            args += (burial.entry_id, burial.reason.value, _bytes(burial.message), code)
+            args += (_bytes(burial.request_id), _bytes(accepted))
+        reply = await self._client.script("settle", names, args)
+        if not reply[0]:
+            return Settled(held=False)
+        _, delivered, unmatched, dead = reply
+        return Settled(held=True, delivered=delivered, dead=dead, unmatched=unmatched)
+
+    async def survey(self) -> StoreSurvey:
+        """See ``ports.Owed.survey``."""
+        destinations = (keys.INTAKE, *dict.fromkeys(stream.destination for stream in self._streams))
+        commands: list[tuple[Any, ...]] = [("TIME",), ("INFO", "memory")]
+        commands += [("XLEN", keys.dead(name)) for name in destinations]
+        for stream in self._streams:
+            commands += (
+                ("XLEN", keys.owed(stream)),
+                ("HGET", keys.mark(stream), "backlog"),
+                ("HGETALL", keys.leases(stream)),
+                ("HGETALL", keys.books(stream)),
+                ("XRANGE", keys.owed(stream), "-", "+", "COUNT", 1),
+            )
+        replies = iter(await self._client.many(commands))
+        (seconds, micros), memory = next(replies), next(replies)
+        dead = {name: int(next(replies)) for name in destinations}
+        looks = [self._survey_of(stream, *(next(replies) for _ in range(5))) for stream in self._streams]
+        return StoreSurvey(
+            streams=tuple(looks),
+            dead=dead,
+            used_bytes=int(memory["used_memory"]),
+            max_bytes=self._limit_bytes(int(memory["maxmemory"])),
+            now_ms=int(seconds) * 1000 + int(micros) // 1000,
+            disk_free_bytes=self._options.disk_free(),
+        )
+
+    def _survey_of(
+        self, stream: StreamKey, owed: int, backlog: Any, leases: Any, books: Any, oldest: Any
+    ) -> StreamSurvey:
+        counters = {name.decode(): int(value) for name, value in books.items()}
+        values = {name[2:]: total for name, total in counters.items() if name.startswith("v:") and total}
+        left = [int(text.rpartition(b" ")[2]) for first, text in leases.items() if first != b"#"]
+        return StreamSurvey(
+            stream=stream,
+            owed=owed,
+            backlog=min(int(backlog or 0), owed),
+            leased=sum(left),
+            oldest_received_ms=self._memos.read(oldest[0][1][b"m"])[0] if oldest else None,
+            value_micros=values if owed else {},
+            books={name: count for name, count in counters.items() if not name.startswith("v:")},
+        )
+
+    def _known(self, stream: StreamKey) -> StreamKey:
+        if stream not in self._streams:
+            raise StoreMisused(f"unknown stream {stream}")
+        return stream
+
+
+def _bytes(text: str) -> bytes:
+    """TikTok's own words may hold half a surrogate pair."""
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,113 @@
+#!lua flags=allow-oom
+-- Give entries of one lease their ending, and say what becomes of the rest. Changes nothing when lease and number are
+-- not the caller's any more. Counters move by what was really removed, so a repetition counts nothing twice.
+-- KEYS  owed, leases, mark, books, dead
+-- ARGV  first id and number of the lease, class, lease in ms, rest (keep, release or unclaim)
+--       delivered, then ids; unmatched, then ids; dead, then per letter: id, reason, message, code, request id,
+--       accepted subscriptions (escaped, joined by |)
+-- Reply {1, delivered, unmatched, dead}, or {0} when not held
+local owed, leases, mark_key, books, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local REASONS = { refused = true, unmappable = true, expired = true, overlap = true, ambiguous = true }
+local first, number, class, lease_ms, rest = ARGV[1], ARGV[2], ARGV[3], whole(ARGV[4], 1, BOUND), ARGV[5]
+if #KEYS ~= 5 or not whole(number, 1, BOUND) or not lease_ms or not parse_id(first) then
+  return refuse('settle: a lease was expected')
+end
+if rest ~= 'keep' and rest ~= 'release' and rest ~= 'unclaim' then return refuse('settle: unknown rest') end
+call('XLEN', owed)
+call('XLEN', dead)
+call('HLEN', books)
+local mark = parse_id(call('HGET', mark_key, 'id') or '0-0') or { 0, 0 }
+local lease = parse_lease(first, call('HGET', leases, first))
+if not lease or lease.number ~= tonumber(number) then return { 0 } end
+
+-- Reads a count and so many records of a width, each starting with an id inside the lease; where they end.
+local arg = 6
+local function records(width)
+  local wanted, from = whole(ARGV[arg], 0, 10000), arg + 1
+  if not wanted or #ARGV < arg + wanted * width then return nil end
+  for at = from, arg + wanted * width, width do
+    local id = parse_id(ARGV[at])
+    if not id or before(id, lease.from) or before(lease.to, id) then return nil end
+  end
+  arg = from + wanted * width
+  return from, arg - 1
+end
+local delivered_from, delivered_to = records(1)
+if not delivered_from then return refuse('settle: an id outside the lease') end
+local unmatched_from, unmatched_to = records(1)
+if not unmatched_from then return refuse('settle: an id outside the lease') end
+local dead_from, dead_to = records(6)
+if not dead_from or arg ~= #ARGV + 1 then return refuse('settle: an id outside the lease') end
+for at = dead_from, dead_to, 6 do
+  if not REASONS[ARGV[at + 1]] then return refuse('settle: unknown reason') end
+end
+
+-- From here on everything is written, and nothing may raise.
+local worth, fault, now = {}, nil, now_ms()
+
+local function fields(id)
+  local found = call('XRANGE', owed, id, id)[1]
+  return found and found[2]
+end
+
+local function remove(id, m)
+  call('XDEL', owed, id)
+  add_worth(worth, m or '', -1)
+end
+
+local function remove_all(from, to)
+  local removed = 0
+  for at = from, to do
+    local entry = fields(ARGV[at])
+    if entry then
+      remove(ARGV[at], entry[4])
+      removed = removed + 1
+    end
+  end
+  return removed
+end
+
+-- m with the names of the newly accepted subscriptions added, so that a requeue resends only the others.
+local function with_accepted(m, names)
+  local known = {}
+  for name in string.gmatch(match(m, '^[^|]*|[^|]*|[^|]*|[^|]*|?(.*)$') or '', '[^|]+') do known[name] = true end
+  for name in string.gmatch(names, '[^|]+') do
+    if not known[name] then
+      m, known[name] = m .. '|' .. name, true
+    end
+  end
+  return m
+end
+
+local delivered = remove_all(delivered_from, delivered_to)
+local unmatched = remove_all(unmatched_from, unmatched_to)
+local buried, reasons = 0, {}
+for at = dead_from, dead_to, 6 do
+  local entry = fields(ARGV[at])
+  if entry then
+    local m, reason = entry[4] or '', ARGV[at + 1]
+    local letter = pcall_('XADD', dead, '*', 'e', entry[2], 'm', with_accepted(m, ARGV[at + 5]), 'c', class,
+      'r', reason, 't', ARGV[at + 2], 'n', ARGV[at + 3], 'q', ARGV[at + 4], 'f', lease.first_ms, 'd', now)
+    if type(letter) == 'table' then
+      fault = letter -- no letter, no ending: the entry stays owed
+    else
+      remove(ARGV[at], m)
+      buried, reasons[reason] = buried + 1, (reasons[reason] or 0) + 1
+    end
+  end
+end
+
+count(books, 'delivered', delivered)
+count(books, 'unmatched', unmatched)
+for reason, times in pairs(reasons) do count(books, 'dead:' .. reason, times) end
+keep_worth(books, worth)
+local removed = delivered + unmatched + buried
+if not before(mark, lease.from) then count(mark_key, 'backlog', -removed) end
+if rest == 'unclaim' or #call('XRANGE', owed, lease.first, lease.last, 'COUNT', 1) == 0 then
+  call('HDEL', leases, first)
+else
+  local due = rest == 'keep' and now + lease_ms or 0
+  call('HSET', leases, first, lease_text(lease.last, due, lease.number, lease.first_ms, lease.left - removed))
+end
+if fault then return fault end
+return { 1, delivered, unmatched, buried }

@@ -1,0 +1,101 @@
+"""Whether the store can take entries right now, kept fresh by a small supervisor, so that intake answers at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from relay.adapters.redis.connect import Client
+from relay.adapters.redis.options import StoreOptions
+from relay.core.errors import StoreTrouble, StoreUnavailable
+from relay.core.notices import StoreLost, StoreRestored
+from relay.ports import Clock, Tell
+
+SHARE_OF_SERVER = 0.8
+"""What the journal takes of the server's memory at most: buffers, rewrites and scripts need the rest."""
+EVERY_S = 1.0
+EVERY_S_IN_TROUBLE = 0.2
+
+
+class StoreState:
+    """``trouble`` is None when entries are taken; ``detail`` says more, for example ``loading 40 %``."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        self._options = options
+        self.trouble: StoreTrouble | None = None
+        self.detail = ""
+        self.watched = False
+        self._over = False  # between the watermarks: above the high one not long ago
+
+    def admit(self) -> None:
+        """StoreUnavailable when it is known that the store takes nothing. Unwatched, nothing is known."""
+        if self.watched and self.trouble is not None:
+            raise StoreUnavailable(self.trouble, self.detail)
+
+    def limit_bytes(self, server_limit: int) -> int:
+        """What the journal may take; 0 when nobody set a limit."""
+        limits = (self._options.max_bytes or 0, int(server_limit * SHARE_OF_SERVER))
+        return min((limit for limit in limits if limit), default=0)
+
+    def read(self, info: dict[str, Any]) -> tuple[StoreTrouble | None, str]:
+        """What the server's own figures say, the worst first."""
+        if info.get("loading"):
+            return StoreTrouble.LOADING, f"loading {float(info.get('loading_loaded_perc', 0)):.0f} %"
+        if info.get("role") == "slave":
+            return StoreTrouble.READ_ONLY, "this server is a replica"
+        if low := self._options.disk_low():
+            return StoreTrouble.DISK_LOW, low
+        if info.get("aof_last_write_status") == "err":
+            return StoreTrouble.DISK_LOW, "the server cannot write its append-only file"
+        if self._options.replicas > int(info.get("connected_slaves", 0)):
+            return StoreTrouble.REPLICAS, f"{info.get('connected_slaves', 0)} of {self._options.replicas} connected"
+        return self._fullness(info)
+
+    def _fullness(self, info: dict[str, Any]) -> tuple[StoreTrouble | None, str]:
+        """Two watermarks: a single one would flap at the rate of the look."""
+        used, server_limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+        limit = self.limit_bytes(server_limit)
+        share = used / limit if limit else 0.0
+        self._over = share > (self._options.low if self._over else self._options.high)
+        if server_limit and used - int(info.get("mem_not_counted_for_evict", 0)) > server_limit:
+            return StoreTrouble.FULL, f"{used:,} of {server_limit:,} bytes"
+        return (StoreTrouble.OVER_LIMIT, f"{share:.0%} of {limit:,} bytes") if self._over else (None, "")
+
+
+class Watch:
+    """The supervisor: looks every second, five times as often in trouble, and tells when it begins and ends."""
+
+    def __init__(
+        self, client: Client, state: StoreState, clock: Clock, tell: Tell, verify: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._client, self._state, self._clock, self._tell, self._verify = client, state, clock, tell, verify
+        self._since: float | None = None
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Look until stopped. StoreMismatch when the store turns out to be somebody else's."""
+        self._state.watched = True
+        try:
+            while not stopping.is_set():
+                await self.look()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), EVERY_S_IN_TROUBLE if self._state.trouble else EVERY_S)
+        finally:
+            self._state.watched = False
+
+    async def look(self) -> None:
+        """Ask once and say what changed."""
+        try:
+            trouble, detail = self._state.read(await self._client.run("INFO"))
+            if trouble is not StoreTrouble.LOADING:
+                await self._verify()
+        except StoreUnavailable as exc:
+            trouble, detail = exc.trouble, exc.detail
+        before, self._state.trouble, self._state.detail = self._state.trouble, trouble, detail
+        if trouble is not None and trouble is not before:
+            self._since = self._since if self._since is not None else self._clock.monotonic()
+            self._tell(StoreLost(trouble.value, detail))
+        if trouble is None and self._since is not None:
+            self._tell(StoreRestored(self._clock.monotonic() - self._since))
+            self._since = None

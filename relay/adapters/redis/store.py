@@ -1,0 +1,101 @@
+"""The store: four ports over one client, and the agreement about what kind of store it is."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+
+from relay.adapters.redis import keys
+from relay.adapters.redis.codec import SHIPPED, Codec, load_dictionaries
+from relay.adapters.redis.connect import Client
+from relay.adapters.redis.dead_letters import RedisDeadLetters
+from relay.adapters.redis.gate_store import RedisGates
+from relay.adapters.redis.inbox import RedisInbox
+from relay.adapters.redis.options import StoreOptions
+from relay.adapters.redis.owed import RedisOwed
+from relay.adapters.redis.state import StoreState, Watch
+from relay.core.errors import ConfigError, StoreMismatch, StoreTrouble, StoreUnavailable
+from relay.core.event import StreamKey
+from relay.core.notices import Notice
+from relay.ports import Clock, Tell
+
+
+class RedisStore:
+    """``.inbox .owed .dead_letters .gates`` as in ``relay.ports``; ``.state`` says whether entries are taken."""
+
+    def __init__(
+        self, client: Client, streams: Sequence[StreamKey], clock: Clock, options: StoreOptions, tell: Tell
+    ) -> None:
+        folders = (SHIPPED, options.dictionaries) if options.dictionaries else (SHIPPED,)
+        codec = Codec(load_dictionaries(folders))
+        self.client = client
+        self.state = StoreState(options)
+        self._digest_key: bytes | None = None
+        self._watch = Watch(client, self.state, clock, tell, self.verify)
+        self.inbox = RedisInbox(client, streams, clock, codec, options, self._admit, self._key)
+        self.owed = RedisOwed(client, streams, codec, options, self.state.limit_bytes)
+        self.dead_letters = RedisDeadLetters(client, codec)
+        self.gates = RedisGates(client)
+
+    @classmethod
+    async def open(
+        cls,
+        client: Client,
+        streams: Sequence[StreamKey],
+        clock: Clock,
+        options: StoreOptions | None = None,
+        tell: Tell | None = None,
+    ) -> RedisStore:
+        """A store, created in Redis when it is new. StoreMismatch when it was created otherwise.
+
+        One that does not answer yet is opened too: ``watch`` goes on asking, and nothing is appended until it agreed.
+        """
+        options = options or StoreOptions()
+        if options.replicas and client.cluster:
+            raise ConfigError(["journal.replicas: cannot be confirmed through redis+cluster:// - use Sentinel, or 0"])
+        store = cls(client, streams, clock, options, tell or _nobody)
+        await store._watch.look()
+        return store
+
+    async def watch(self, stopping: asyncio.Event) -> None:
+        """Keep ``state`` fresh until stopped; while this runs, append answers from it at once."""
+        await self._watch.run(stopping)
+
+    async def verify(self) -> None:
+        """Create or check the store's description; its digest key is known afterwards."""
+        if self._digest_key is not None:
+            return
+        for name, value in (("schema", keys.SCHEMA), ("partitions", keys.PARTITIONS)):
+            await self.client.run("HSETNX", keys.meta(), name, value)
+        await self.client.run("HSETNX", keys.meta(), "digest_key", secrets.token_hex(16))
+        meta: dict[bytes, bytes] = await self.client.run("HGETALL", keys.meta())
+        for name, value in (("schema", keys.SCHEMA), ("partitions", keys.PARTITIONS)):
+            if meta.get(name.encode()) != str(value).encode():
+                raise StoreMismatch(_mismatch(name, meta.get(name.encode(), b"?").decode(), value))
+        self._digest_key = bytes.fromhex(meta[b"digest_key"].decode())
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self.client.close()
+
+    def _admit(self) -> None:
+        self.state.admit()
+        if self._digest_key is None:
+            raise StoreUnavailable(self.state.trouble or StoreTrouble.AWAY, self.state.detail)
+
+    def _key(self) -> bytes:
+        return self._digest_key or b""  # ``_admit`` came first
+
+
+def _mismatch(name: str, found: str, wanted: int) -> str:
+    return (
+        f"the store in Redis was created with {name} {found}, this relay works with {wanted}. Let a relay of the "
+        "version that created it deliver what is owed (relay status says how much) and start with an empty database, or point "
+        "RELAY_REDIS_URL to another database."
+    )
+
+
+def _nobody(notice: Notice) -> None:
+    """Nobody listens."""
+    del notice
