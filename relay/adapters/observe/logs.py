@@ -143,8 +143,12 @@ def logger(stream: TextIO, clock: Clock, level: str, form: str) -> Any:
         at = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
         return {"timestamp": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), **fields}
 
+    def for_people(named: Any, name: str, fields: MutableMapping[str, Any]) -> str:
+        encoding = stream.encoding or "utf-8"  # a terminal in the C locale must not break on what somebody wrote
+        return str(console(named, name, fields)).encode(encoding, "backslashreplace").decode(encoding)
+
     console = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=18)
-    processors = [structlog.processors.add_log_level, stamped, tame, console if form == "console" else as_json]
+    processors = [structlog.processors.add_log_level, stamped, tame, for_people if form == "console" else as_json]
     return structlog.wrap_logger(
         structlog.PrintLogger(stream),
         processors=processors,
@@ -172,5 +176,5 @@ def tamed(value: Any) -> Any:
 
 
 def as_json(_logger: object, _name: str, fields: MutableMapping[str, Any]) -> str:
-    """ASCII only: a stream in the C locale must not break on what somebody wrote."""
+    """ASCII only, whatever the stream's encoding is."""
     return json.dumps(fields, default=str)

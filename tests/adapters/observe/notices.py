@@ -1,0 +1,57 @@
+"""One notice of every kind, for tests that must not forget a kind."""
+
+from __future__ import annotations
+
+from relay.core import notices as told
+from relay.core.event import DeadReason, EntryClass, Lane, StoreSurvey, StreamKey, StreamSurvey
+from relay.core.notices import Notice, Outcome, Why
+
+PURCHASES = StreamKey("tiktok", EntryClass.CONVERSION)
+VIEWS = StreamKey("tiktok", EntryClass.ENGAGEMENT)
+NOW_MS = 1_770_000_000_000
+
+
+def survey(*streams: StreamSurvey, used: int = 1000, limit: int = 0, dead: dict[str, int] | None = None) -> StoreSurvey:
+    return StoreSurvey(streams, dead or {}, used, limit, NOW_MS)
+
+
+def surveyed(*streams: StreamSurvey, gate: str = "closed") -> told.StoreSurveyed:
+    return told.StoreSurveyed(survey(*streams), {"tiktok": gate}, {"tiktok": 4}, {"tiktok": 12.5})
+
+
+BACKLOG = StreamSurvey(
+    PURCHASES,
+    owed=30,
+    backlog=20,
+    leased=10,
+    oldest_received_ms=NOW_MS - 90_000,
+    value_micros={"USD": 12_500_000, "XTS": 3_000_000, "": 1_000_000},
+    books={"accepted": 100, "delivered": 68, "dead:refused": 1},
+)
+EVERY: list[Notice] = [
+    told.EventsReceived("segment", Outcome.ACCEPTED, 3, seconds=0.004),
+    told.SenderRefused("segment", Why.BAD_SIGNATURE, 503, NOW_MS - 60_000),
+    told.WorthIgnored("segment"),
+    told.EntriesDelivered(PURCHASES, Lane.LIVE, (0.2, 7.0)),
+    told.EntriesBuried(PURCHASES, DeadReason.REFUSED, 1, 40002, "bad value", "1-0"),
+    told.EntriesUnmatched(VIEWS, 2),
+    told.EntriesReturned(VIEWS, 5, ambiguous=True),
+    told.CallAnswered("tiktok", "retry", "50000", 5, 0.3, "request-1", "log-1", "System error"),
+    told.GateMoved("tiktok", "closed", "open", "http_502"),
+    told.PaceChanged("tiktok", 8, "clean second"),
+    told.LeaseLost(VIEWS, "1-0"),
+    told.DeadLettersMoved("tiktok", "requeue", 4),
+    told.DestinationPaused("tiktok", paused=True),
+    told.StoreLost("redis_unreachable", "connection refused"),
+    told.StoreRestored(2.5),
+    told.EmbeddedChanged("died", "exit 1"),
+    surveyed(BACKLOG),
+    told.LoopLagged(0.01),
+    told.ServiceStarted(
+        "0.1.0", "all", False, "http://127.0.0.1:8080", "http://127.0.0.1:8081", "a power cut", ("tiktok",)
+    ),
+    told.ServiceStopping("SIGTERM"),
+    told.ServiceStopped(clean=True, seconds=0.5),
+    told.TaskCrashed("deliver tiktok", "KeyError"),
+    told.TellingFailed("Logs", "GateMoved", "ValueError"),
+]
