@@ -125,6 +125,6 @@ class Chance(Protocol):
 class Tell(Protocol):
     """Where notices go."""
 
-    def __call__(self, notice: Notice) -> None:
+    def __call__(self, notice: Notice, /) -> None:
         """Must not block and must not raise."""
         ...
