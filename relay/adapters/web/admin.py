@@ -142,7 +142,8 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         no_store = Declined(503, trouble.trouble.value, f"The store cannot do that now: {trouble}.")
         return declined(no_store, {"Retry-After": str(trouble.retry_after)})
     except web.HTTPException as error:
-        return declined(http_problem(request, error), dict(error.headers.items()) if error.status == 405 else None)
+        allow = error.headers.get("Allow")
+        return declined(http_problem(request, error), {"Allow": allow} if allow else None)
 
 
 def http_problem(request: web.Request, error: web.HTTPException) -> Declined:

@@ -1,0 +1,373 @@
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from relay.adapters.web.admin import AdminOptions, AdminParts, build_admin, build_metrics
+from relay.adapters.web.admin_answers import Declined
+from relay.adapters.web.admin_letters import PAGE
+from relay.adapters.web.admin_status import status_document
+from relay.core.errors import StoreTrouble, StoreUnavailable
+from relay.core.event import (
+    Burial,
+    DeadReason,
+    EntryClass,
+    JsonObject,
+    Lane,
+    NewEntry,
+    Reject,
+    Settlement,
+    StreamKey,
+    Worth,
+)
+from relay.core.notices import DeadLettersMoved, Notice, StoreSurveyed
+from relay.engine.survey import Survey
+from tests.adapters.observe.notices import BACKLOG, survey
+from tests.twins.clock import FakeClock
+from tests.twins.memory import MemoryStore
+
+TOKEN = "made-up-admin-token"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+PURCHASES = StreamKey("tiktok", EntryClass.CONVERSION)
+EVENT = b'{"type":"track","event":"Order Completed","messageId":"%s","properties":{"email":"jane@example.com"}}'
+
+
+class Scene:
+    """A store, a survey, and an admin port over them."""
+
+    def __init__(self, options: AdminOptions | None = None) -> None:
+        self.clock = FakeClock()
+        self.store = MemoryStore([PURCHASES, StreamKey("tiktok", EntryClass.ENGAGEMENT)], self.clock)
+        self.told: list[Notice] = []
+        self.turned: list[tuple[str, str]] = []
+        self.bodies: list[bytes] = []
+        survey = Survey(
+            self.store.owed, self.clock, self.told.append, gates=lambda: {"tiktok": "open"}, paces=lambda: {"tiktok": 4}
+        )
+        self.parts = AdminParts(
+            survey=survey,
+            letters=self.store.dead_letters,
+            render=lambda: b"relay_redis_up 1.0\n",
+            destinations=("tiktok",),
+            clock=self.clock,
+            tell=self.told.append,
+            facts=lambda: {"version": "0.1.0", "role": "all"},
+            switches={name: self.switch(name) for name in ("pause", "resume", "probe")},
+            receive=self.receive,
+            preview=self.preview,
+        )
+        self.app = build_admin(options or AdminOptions(TOKEN, hosts=frozenset({"relay.internal"})), self.parts)
+
+    def switch(self, name: str) -> Any:
+        async def turn(destination: str) -> None:
+            self.turned.append((name, destination))
+
+        return turn
+
+    async def receive(self, body: bytes) -> Mapping[str, int]:
+        if body == b"full":
+            raise StoreUnavailable(StoreTrouble.OVER_LIMIT, retry_after=7)
+        if body == b"odd":
+            raise Declined(400, "bad_json", "not JSON")
+        self.bodies.append(body)
+        return {"accepted": 2}
+
+    @staticmethod
+    def preview(asked: JsonObject) -> JsonObject:
+        return {"results": len(asked["events"])}
+
+    async def bury(self, count: int, reason: DeadReason = DeadReason.REFUSED, first: int = 0) -> None:
+        for number in range(first, first + count):
+            raw = EVENT % f"m{number}".encode()
+            new = NewEntry(PURCHASES, f"m{number}", raw, self.clock.now_ms(), "segment", Worth(12_500_000, "EUR"))
+            await self.store.inbox.append([new])
+        claimed = await self.store.owed.claim(PURCHASES, Lane.LIVE, count, 10**9)
+        assert claimed is not None
+        dead = [Burial(entry.id, reason, "bad value", 40002, "request-1") for entry in claimed.entries]
+        await self.store.owed.settle(claimed.lease, Settlement(dead=dead))
+
+    async def ids(self) -> list[str]:
+        return [letter.id for letter in await self.store.dead_letters.list("tiktok", limit=1000)]
+
+
+Port = TestClient[Any, Any]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+@pytest.fixture
+async def port(scene: Scene) -> AsyncIterator[Port]:
+    async with TestClient(TestServer(scene.app)) as client:
+        yield client
+
+
+async def code_of(answer: Any, status: int) -> str:
+    assert answer.status == status
+    document = await answer.json()
+    assert document["success"] is False
+    assert document["message"] == document["error"]
+    return str(document["code"])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": TOKEN},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": "Bearer \xff\xfe"},
+    ],
+)
+async def test_without_the_token_nothing_is_answered(port: Port, headers: dict[str, str]) -> None:
+    for method, path in (("GET", "/api/status"), ("POST", "/api/events"), ("GET", "/nowhere")):
+        answer = await port.request(method, path, headers=headers)
+        assert await code_of(answer, 401) == "unauthorized"
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8081", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:8081", 200),
+        ("10.1.2.3:8081", 200),
+        ("relay.internal:8081", 200),
+        ("evil.example", 403),
+        ("localhost.evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+    ],
+)
+async def test_another_name_for_this_port_is_refused(port: Port, host: str, status: int) -> None:
+    answer = await port.get("/api/status", headers=BEARER | {"Host": host})
+    assert answer.status == status
+
+
+async def test_pages_of_other_origins_are_refused(port: Port) -> None:
+    own = {"Host": "localhost:8081", "Origin": "http://localhost:8081"}
+    assert (await port.get("/api/status", headers=BEARER | own)).status == 200
+    for origin in ("http://evil.example", "null", "http://localhost:9999"):
+        answer = await port.get("/api/status", headers=BEARER | own | {"Origin": origin})
+        assert await code_of(answer, 403) == "forbidden_origin"
+
+
+async def test_metrics_are_open_unless_protected(port: Port) -> None:
+    answer = await port.get("/metrics", headers={"Host": "relay:8081"})
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert await answer.text() == "relay_redis_up 1.0\n"
+    async with TestClient(TestServer(Scene(AdminOptions(TOKEN, protect_metrics=True)).app)) as closed:
+        assert (await closed.get("/metrics")).status == 401
+        assert (await closed.get("/metrics", headers=BEARER)).status == 200
+
+
+async def test_metrics_on_a_port_of_their_own() -> None:
+    async with TestClient(TestServer(build_metrics(lambda: b"x 1\n"))) as client:
+        assert await (await client.get("/metrics")).text() == "x 1\n"
+        assert await code_of(await client.get("/api/status"), 404) == "not_found"
+
+
+async def test_status_is_looked_up_anew(scene: Scene, port: Port) -> None:
+    raw = EVENT % b"m1"
+    entry = NewEntry(PURCHASES, "m1", raw, scene.clock.now_ms() - 4000, "segment", Worth(12_500_000, "EUR"))
+    await scene.store.inbox.append([entry])
+    document = await (await port.get("/api/status", headers=BEARER)).json()
+    assert (document["version"], document["store"]["up"], document["store"]["full_in_seconds"]) == ("0.1.0", True, None)
+    (destination,) = document["destinations"]
+    assert (destination["name"], destination["gate"], destination["owed"], destination["concurrency"]) == (
+        "tiktok",
+        "open",
+        1,
+        4,
+    )
+    assert (destination["value"], destination["oldest_age_seconds"]) == ({"EUR": 12.5}, 4.0)
+    streams = {(row["destination"], row["class"]): row for row in document["streams"]}
+    assert streams["tiktok", "conversion"]["books"]["accepted"] == 1
+    assert streams["tiktok", "conversion"]["unbalanced"] == 0
+    assert streams["tiktok", "engagement"]["owed"] == 0
+
+
+async def test_status_while_the_store_is_away(scene: Scene, port: Port) -> None:
+    async def away() -> None:
+        raise StoreUnavailable(StoreTrouble.LOADING, "40 %")
+
+    scene.store.owed.survey = away  # type: ignore[method-assign,assignment]
+    document = await (await port.get("/api/status", headers=BEARER)).json()
+    assert document["store"] == {"up": False, "trouble": "redis_loading", "detail": "40 %"}
+    assert document["destinations"] == [{"name": "tiktok", "gate": None}]
+    assert document["streams"] == []
+
+
+def test_infinite_forecasts_are_null() -> None:
+    seen = StoreSurveyed(survey(BACKLOG), {}, {}, {"tiktok": math.inf}, math.inf)
+    document = status_document({}, seen, None, ["tiktok"], 0)
+    assert document["destinations"][0]["drain_eta_seconds"] is None
+    assert document["destinations"][0]["value"] == {"": 1.0, "USD": 12.5, "XTS": 3.0}
+
+
+async def test_switches(scene: Scene, port: Port) -> None:
+    for name in ("pause", "resume", "probe"):
+        answer = await port.post(f"/api/destinations/tiktok/{name}", headers=BEARER)
+        assert await answer.json() == {"success": True, "destination": "tiktok", "action": name}
+    assert scene.turned == [("pause", "tiktok"), ("resume", "tiktok"), ("probe", "tiktok")]
+    assert await code_of(await port.post("/api/destinations/other/pause", headers=BEARER), 404) == "unknown_destination"
+    assert await code_of(await port.post("/api/destinations/tiktok/failover", headers=BEARER), 404) == "not_found"
+    answer = await port.get("/api/destinations/tiktok/pause", headers=BEARER)
+    assert await code_of(answer, 405) == "method_not_allowed"
+    assert answer.headers["Allow"] == "POST"
+
+
+async def test_a_switch_while_the_store_is_away(scene: Scene) -> None:
+    async def away(_name: str) -> None:
+        raise StoreUnavailable(StoreTrouble.AWAY, retry_after=5)
+
+    parts = AdminParts(
+        scene.parts.survey,
+        scene.parts.letters,
+        bytes,
+        ("tiktok",),
+        scene.clock,
+        scene.told.append,
+        switches={"pause": away},
+    )
+    async with TestClient(TestServer(build_admin(AdminOptions(TOKEN), parts))) as port:
+        answer = await port.post("/api/destinations/tiktok/pause", headers=BEARER)
+        assert await code_of(answer, 503) == "redis_unreachable"
+        assert answer.headers["Retry-After"] == "5"
+
+
+async def test_events_and_preview(scene: Scene, port: Port) -> None:
+    answer = await port.post("/api/events", headers=BEARER, data=b'[{"type":"page"}]')
+    assert await answer.json() == {"success": True, "accepted": 2}
+    assert scene.bodies == [b'[{"type":"page"}]']
+    assert await code_of(await port.post("/api/events", headers=BEARER, data=b"odd"), 400) == "bad_json"
+    full = await port.post("/api/events", headers=BEARER, data=b"full")
+    assert await code_of(full, 503) == "journal_full"
+    assert full.headers["Retry-After"] == "7"
+    answer = await port.post("/api/preview", headers=BEARER, json={"events": [1, 2]})
+    assert await answer.json() == {"results": 2}
+    assert await code_of(await port.post("/api/preview", headers=BEARER, data=b"[]"), 400) == "bad_shape"
+    assert await code_of(await port.post("/api/preview", headers=BEARER, data=b"{"), 400) == "bad_json"
+
+
+async def test_a_body_too_large_is_413() -> None:
+    scene = Scene(AdminOptions(TOKEN, max_body=100))
+    async with TestClient(TestServer(scene.app)) as port:
+        answer = await port.post("/api/events", headers=BEARER, data=b"x" * 101)
+        assert await code_of(answer, 413) == "too_large"
+
+
+async def test_letters_are_listed_without_the_event_and_shown_with_it(scene: Scene, port: Port) -> None:
+    await scene.bury(3)
+    answer = await port.get("/api/dead-letters?destination=tiktok&limit=2", headers=BEARER)
+    document = await answer.json()
+    assert "jane@example.com" not in await answer.text()
+    assert [letter["message_id"] for letter in document["letters"]] == ["m0", "m1"]
+    letter = document["letters"][0]
+    assert (letter["reason"], letter["code"], letter["message"]) == ("refused", 40002, "bad value")
+    assert (letter["event"], letter["value"], letter["currency"]) == ("Order Completed", 12.5, "EUR")
+    assert letter["died_at"].startswith("2026-02-02T02:40:00")
+    rest = await (
+        await port.get(f"/api/dead-letters?destination=tiktok&limit=2&after={document['next']}", headers=BEARER)
+    ).json()
+    assert [letter["message_id"] for letter in rest["letters"]] == ["m2"]
+    assert rest["next"] is None
+    shown = await (await port.get(f"/api/dead-letters/tiktok/{letter['id']}", headers=BEARER)).json()
+    assert shown["raw"]["properties"] == {"email": "jane@example.com"}
+
+
+async def test_intake_rejects_that_are_no_json_are_shown_as_they_came(scene: Scene, port: Port) -> None:
+    await scene.store.inbox.append([], [Reject("segment", "too_deep", b"[\xff", scene.clock.now_ms())])
+    (letter,) = (await (await port.get("/api/dead-letters?destination=-&whole=1", headers=BEARER)).json())["letters"]
+    assert (letter["reason"], letter["class"], letter["raw"]) == ("too_deep", None, {"base64": "W/8="})
+    answer = await port.post("/api/dead-letters/-/requeue", headers=BEARER, json={"all": True})
+    assert await code_of(answer, 409) == "not_requeueable"
+    answer = await port.post("/api/dead-letters/-/discard", headers=BEARER, json={"ids": [letter["id"]]})
+    assert (await answer.json())["moved"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/api/dead-letters?destination=other", 404, "unknown_destination"),
+        ("/api/dead-letters", 404, "unknown_destination"),
+        ("/api/dead-letters?destination=tiktok&limit=0", 400, "bad_limit"),
+        ("/api/dead-letters?destination=tiktok&limit=9999", 400, "bad_limit"),
+        ("/api/dead-letters?destination=tiktok&limit=²", 400, "bad_limit"),
+        ("/api/dead-letters?destination=tiktok&after=(", 404, "unknown_letter"),
+        ("/api/dead-letters?destination=tiktok&reason=silly", 400, "unknown_reason"),
+        ("/api/dead-letters/tiktok/1-1", 404, "unknown_letter"),
+        ("/api/dead-letters/tiktok/abc", 404, "unknown_letter"),
+        ("/api/dead-letters/other/1-1", 404, "unknown_destination"),
+    ],
+)
+async def test_wrong_questions_about_letters(port: Port, path: str, status: int, code: str) -> None:
+    assert await code_of(await port.get(path, headers=BEARER), status) == code
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"ids": []}, {"ids": ["1-1"], "all": True}, {"id": ["1-1"]}, {"ids": "1-1"}, {"all": True, "until_ms": "x"}],
+)
+async def test_a_move_says_what_to_move(port: Port, body: JsonObject) -> None:
+    assert (
+        await code_of(await port.post("/api/dead-letters/tiktok/requeue", headers=BEARER, json=body), 400)
+        == "bad_shape"
+    )
+
+
+async def test_letters_are_requeued_and_told(scene: Scene, port: Port) -> None:
+    await scene.bury(3)
+    ids = await scene.ids()
+    answer = await port.post("/api/dead-letters/tiktok/requeue", headers=BEARER, json={"ids": ids[:2]})
+    assert (await answer.json())["moved"] == 2
+    again = await port.post("/api/dead-letters/tiktok/requeue", headers=BEARER, json={"ids": ids[:2]})
+    assert (await again.json())["moved"] == 0
+    assert [notice for notice in scene.told if isinstance(notice, DeadLettersMoved)] == [
+        DeadLettersMoved("tiktok", "requeue", 2)
+    ]
+    (one, *_) = (await scene.store.owed.survey()).streams
+    assert (one.owed, one.books["requeued"], one.unbalanced) == (2, 2, 0)
+
+
+async def test_what_tiktok_may_have_is_held_back(scene: Scene, port: Port) -> None:
+    await scene.bury(2, DeadReason.AMBIGUOUS)
+    await scene.bury(3, DeadReason.REFUSED, first=2)
+    ids = await scene.ids()
+    requeue = "/api/dead-letters/tiktok/requeue"
+    answer = await port.post(requeue, headers=BEARER, json={"ids": ids})
+    assert await code_of(answer, 409) == "may_double"
+    assert (await answer.json())["ids"] == ids[:2]
+    some = await (await port.post(requeue, headers=BEARER, json={"all": True})).json()
+    assert (some["moved"], some["held_back"], some["next"]) == (3, 2, None)
+    rest = await (await port.post(requeue, headers=BEARER, json={"all": True, "accept_doubling": True})).json()
+    assert (rest["moved"], rest["held_back"]) == (2, 0)
+
+
+async def test_all_of_one_reason(scene: Scene, port: Port) -> None:
+    await scene.bury(2, DeadReason.EXPIRED)
+    await scene.bury(PAGE + 5, DeadReason.REFUSED, first=2)
+    discard = "/api/dead-letters/tiktok/discard"
+    answer = await (await port.post(discard, headers=BEARER, json={"all": True, "reason": "refused"})).json()
+    assert (answer["moved"], answer["next"]) == (PAGE + 5, None)
+    assert len(await scene.ids()) == 2
+
+
+async def test_all_means_those_that_were_there(scene: Scene, port: Port) -> None:
+    await scene.bury(2)
+    before = scene.clock.now_ms()
+    scene.clock.jump(5)
+    await scene.bury(2, first=2)
+    body = {"all": True, "until_ms": before}
+    answer = await (await port.post("/api/dead-letters/tiktok/discard", headers=BEARER, json=body)).json()
+    assert answer["moved"] == 2
+    assert len(await scene.ids()) == 2
