@@ -32,6 +32,13 @@ class Receipt(NamedTuple):
     refused: Why = Why.NONE
 
 
+RECEIPTS = {
+    Outcome.ACCEPTED: Receipt(accepted=1),
+    Outcome.DUPLICATE: Receipt(duplicate=1),
+    Outcome.FILTERED: Receipt(filtered=1),
+}
+
+
 class Door(NamedTuple):
     """Where and when a request came in. ``sdk``: straight from an SDK, not through a Segment webhook."""
 
@@ -72,6 +79,10 @@ class Intake:
         if started is None:
             started = self._clock.monotonic()
         door = Door(source, sdk, self._clock.now_ms())
+        if len(decoded) == 1:
+            for only in decoded:
+                if type(only) is Event:
+                    return await self._receive_one(only, door, started)
         tally: Tally = {}
         try:
             await self._take(decoded, door, tally)
@@ -80,6 +91,21 @@ class Intake:
             raise
         self._report(tally, source, started)
         return _receipt(tally)
+
+    async def _receive_one(self, event: Event, door: Door, started: float) -> Receipt:
+        """The same for a request with one event, which most are: without lists of parts and tallies of one."""
+        entries: list[NewEntry] = []
+        why = self._sort(event, door, entries)
+        outcome = Outcome.FILTERED
+        try:
+            if entries:
+                outcome = Outcome.ACCEPTED if any(await self._submit(entries, ())) else Outcome.DUPLICATE
+        except (StoreUnavailable, StoreMisused) as error:
+            outcome, why = Outcome.DEFERRED, _blame(error)
+            raise
+        finally:
+            self._tell(EventsReceived(door.source, outcome, 1, why, self._clock.monotonic() - started))
+        return RECEIPTS[outcome]
 
     async def _take(self, decoded: Collection[Event | Misfit], door: Door, tally: Tally) -> None:
         """Part by part, so that one huge batch neither blocks the loop nor has to fit the memory twice."""

@@ -7,7 +7,9 @@ failure. Errors carry ``code`` and ``message``, because old Python SDKs repeat a
 from __future__ import annotations
 
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion11, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.helpers import rfc822_formatted_time
 from multidict import CIMultiDict
 
 from relay.core.notices import Why
@@ -49,8 +51,47 @@ MESSAGES = {
 }
 
 
-def success() -> web.Response:
+class Success(web.Response):
+    """200 as bytes that are put together once a second; it keeps nothing of a request, so one object serves all.
+
+    Putting a fresh answer together costs aiohttp about as much as all the rest of an empty handler (18 of 38 µs), and
+    this answer never differs. Only for requests that keep an HTTP/1.1 connection open; see ``success``.
+    """
+
+    keep_alive = True
+
+    def __init__(self) -> None:
+        super().__init__(body=SUCCESS, headers=JSON_HEADERS)
+        self._date = ""
+        self._wire = b""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Send head and body in one piece."""
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client went away")
+        date = rfc822_formatted_time()
+        if date != self._date:
+            self._date = date
+            head = (
+                f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(SUCCESS)}\r\nDate: {date}"
+            )
+            self._wire = head.encode() + b"\r\n\r\n" + SUCCESS
+        transport.write(self._wire)
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to send."""
+
+
+SUCCESS_ON_KEPT_CONNECTION = Success()
+
+
+def success(request: web.Request) -> web.Response:
     """200: everything in the request is durable."""
+    # Browsers need headers of their own (for_browsers), so they get an answer of their own.
+    if request.keep_alive and request.version == HttpVersion11 and "Origin" not in request.headers:
+        return SUCCESS_ON_KEPT_CONNECTION
     return web.Response(body=SUCCESS, headers=JSON_HEADERS.copy())
 
 

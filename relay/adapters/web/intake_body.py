@@ -20,22 +20,28 @@ async def read_body(request: web.Request, limit: int) -> bytes | Unreadable:
 
     Not ``request.read()``: that one lets gzip unfold into pieces as large as the whole limit before it looks at them.
     """
-    too_large = Unreadable(
-        Why.TOO_LARGE, f"the body is over {limit} bytes when decompressed: send smaller batches (500 events are plenty)"
-    )
-    if request.content_length is not None and request.content_length > limit:
-        return too_large
+    if (request.content_length or 0) > limit:
+        return _too_large(limit)
+    content = request.content
+    if content.is_eof() and content.exception() is None:
+        body = content.read_nowait()  # all of it came together with the head, as small bodies do
+        return body if len(body) <= limit else _too_large(limit)
     chunks: list[bytes] = []
     size = 0
     try:
-        while chunk := await request.content.readany():
+        while chunk := await content.readany():
             chunks.append(chunk)
             size += len(chunk)
             if size > limit:
-                return too_large
+                return _too_large(limit)
     except (HttpProcessingError, ClientPayloadError, web.RequestPayloadError):
         return Unreadable(Why.BAD_ENCODING, "")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(limit: int) -> Unreadable:
+    hint = f"the body is over {limit} bytes when decompressed: send smaller batches (500 events are plenty)"
+    return Unreadable(Why.TOO_LARGE, hint)
 
 
 def basic_user(header: str) -> str:

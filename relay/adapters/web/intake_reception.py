@@ -28,6 +28,7 @@ class Reception:
 
     async def take(
         self,
+        request: web.Request,
         decoded: Collection[Event | Misfit],
         source: str,
         sdk: bool,  # noqa: FBT001 - which of two doors
@@ -45,7 +46,7 @@ class Reception:
             )
         except StoreMisused:
             return problem(Why.STORE, "the store refused this request: send again later", retry_after=MISUSED_RETRY)
-        return problem(receipt.refused) if receipt.refused else success()
+        return problem(receipt.refused) if receipt.refused else success(request)
 
     def refuse(self, source: str, why: Why, started: float, *, message: str = "", count: int = 1) -> web.Response:
         """Answer 4xx: the sender will not come again with this."""

@@ -43,7 +43,7 @@ class Tracking:
             return _readable(request, self._reception.refuse(UNKNOWN_SOURCE, body.why, started, message=body.message))
         seconds = self._clock.monotonic() - started
         self._tell(EventsReceived(UNKNOWN_SOURCE, Outcome.FILTERED, 1, Why.TELEMETRY, seconds))
-        return _readable(request, success())
+        return _readable(request, success(request))
 
     async def _hear(self, request: web.Request, kind: str | None) -> web.Response:
         started = self._clock.monotonic()
@@ -56,7 +56,7 @@ class Tracking:
             return self._unknown_key(len(opened.items), started)
         arrival = Arrival(self._clock.now_ms(), kind, opened.sent_at, self._ip(request))
         finish = partial(sdk_event, arrival=arrival, max_depth=self._options.max_depth)
-        return await self._reception.take(Decoded(opened.items, finish), source, True, started)
+        return await self._reception.take(request, Decoded(opened.items, finish), source, True, started)
 
     def _source(self, request: web.Request, body_key: str) -> str | None:
         """Whose write key it is: from the Basic header or the body, as SDKs differ (Segment sheet section 2.4)."""

@@ -59,7 +59,7 @@ class Webhook:
         if trust is Cover.FIRST and len(opened.items) > 1:
             return self._unverified(name, Why.BAD_TOKEN, NOT_COVERED, started)
         self._grace.good(name, self._clock.now_ms())
-        return await self._reception.take(self._decoded(opened), name, False, started)
+        return await self._reception.take(request, self._decoded(opened), name, False, started)
 
     def _decoded(self, opened: Envelope) -> Collection[Event | Misfit]:
         max_depth = self._options.max_depth

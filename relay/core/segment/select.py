@@ -55,6 +55,6 @@ def select(
         elif forbidden_by_consent(event, categories):
             why = Why.CONSENT_REFUSED
         else:
-            conversion = any(name in route.conversions for name in names)
-            wanted.append((route, EntryClass.CONVERSION if conversion else EntryClass.ENGAGEMENT))
+            engagement = route.conversions.isdisjoint(names)
+            wanted.append((route, EntryClass.ENGAGEMENT if engagement else EntryClass.CONVERSION))
     return wanted, Why.NONE if wanted else why

@@ -40,13 +40,15 @@ def appraise(event: JsonObject) -> Appraisal:
     return Appraisal(Worth(round(number * MICROS), currency or ""), odd=currency is None)
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Any) -> int | float | None:
     """A finite number, also when written as a plain numeric string; never from a boolean."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if type(value) is int:
+        return value  # as it is: an integer too large for a float is too large for the books as well
+    if not isinstance(value, float | str):
         return None
     try:
         number = float(value)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
     return number if math.isfinite(number) else None
 
