@@ -182,8 +182,8 @@ class Consignment:
         judgement = self._suspect(judge(reply, batch.items), batch, now)
         self._pace(judgement, started, now)
         desk.tell(_answered(desk.destination.name, reply, judgement, batch.items))
-        pause_s = desk.governor.paused_for(now)
-        if await desk.keeper.heard(judgement, self._era, storm=desk.governor.storm, pause_s=pause_s):
+        entries, pause_s = len(batch.parcels), desk.governor.paused_for(now)
+        if await desk.keeper.heard(judgement, self._era, entries=entries, storm=desk.governor.storm, pause_s=pause_s):
             self._era += 1  # our own news moved the gate: what it permits from here on is ours
         desk.bell.set()
         return judgement

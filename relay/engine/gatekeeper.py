@@ -62,20 +62,20 @@ class Gatekeeper:
             await self._read()
         await self._move(Signal.WOKEN, self.era)
 
-    async def heard(self, judgement: Judgement, era: int, *, storm: bool, pause_s: float) -> bool:
+    async def heard(self, judgement: Judgement, era: int, *, entries: int, storm: bool, pause_s: float) -> bool:
         """One reply, once; True when it moved the gate. ``storm``: throttled again after every pause of ``pause_s``."""
-        signal = self._signal(judgement, storm=storm) if era == self.era else None
+        signal = self._signal(judgement, entries, storm=storm) if era == self.era else None
         if signal is None:
             return False
         return await self._move(signal, era, judgement.label, max(judgement.wait_s, pause_s))
 
-    def _signal(self, judgement: Judgement, *, storm: bool) -> Signal | None:
+    def _signal(self, judgement: Judgement, entries: int, *, storm: bool) -> Signal | None:
         """What the reply is to the gate: data and throttling codes say that TikTok is well."""
         if judgement.verdict is Verdict.HOLD:
             return Signal.FAULT
         slow, failed = judgement.verdict is Verdict.SLOW_DOWN, judgement.verdict is Verdict.RETRY
         if self.record.state is not GateState.CLOSED:
-            return Signal.FAILED if slow or failed else passed(self.record)
+            return Signal.FAILED if slow or failed else passed(self.record, entries)
         if slow:
             return Signal.TRIPPED if storm else None
         return Signal.TRIPPED if self._health.heard(self._clock.monotonic(), healthy=not failed) else None

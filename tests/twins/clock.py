@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
+from collections.abc import Sized
 
 START_MS = 1_770_000_000_000
 """2026-02-02, a Monday: any fixed moment will do."""
@@ -52,10 +53,13 @@ class FakeClock:
         await settle_down()
 
 
-async def settle_down(rounds: int = 40) -> None:
+async def settle_down(rounds: int = 10_000) -> None:
     """Let every task run until it waits for something else than its turn."""
+    ready: Sized = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
     for _ in range(rounds):
         await asyncio.sleep(0)
+        if not ready:
+            return
 
 
 class Dice:

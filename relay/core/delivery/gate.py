@@ -42,6 +42,7 @@ class Signal(StrEnum):
     FAULT = "fault"  # token or configuration fault
     DUE = "due"  # the wait is over: a replica takes the probe
     PASSED = "passed"  # a probe was answered like in good times
+    SERVED = "served"  # it passed, but with too few entries to prove anything for the next rung
     CLIMBED = "climbed"  # the last rung passed, or nothing is left to probe with
     FAILED = "failed"  # a probe met a transient failure
     WOKEN = "woken"  # changed secret, resume, or an operator's probe
@@ -54,6 +55,7 @@ MOVES: dict[tuple[GateState, Signal], GateState] = {
     (GateState.OPEN, Signal.WOKEN): GateState.OPEN,
     (GateState.PROBING, Signal.DUE): GateState.PROBING,  # the prober vanished, another one takes over
     (GateState.PROBING, Signal.PASSED): GateState.PROBING,
+    (GateState.PROBING, Signal.SERVED): GateState.PROBING,
     (GateState.PROBING, Signal.CLIMBED): GateState.CLOSED,
     (GateState.PROBING, Signal.FAILED): GateState.OPEN,
     (GateState.PROBING, Signal.FAULT): GateState.HELD,
@@ -105,8 +107,8 @@ def after(record: GateRecord, news: News, chance: Uniform) -> GateRecord | None:
             return GateRecord(version=record.version)
         case Signal.WOKEN:
             return replace(moved, until_ms=news.now_ms)
-        case Signal.PASSED:
-            step = min(record.step + 1, len(LADDER) - 1)
+        case Signal.PASSED | Signal.SERVED:
+            step = min(record.step + (news.signal is Signal.PASSED), len(LADDER) - 1)
             until_ms = news.now_ms + PROBER_MS
             return replace(moved, step=step, wait_ms=0, prober=record.prober, prober_until_ms=until_ms)
         case Signal.FAULT:
@@ -154,7 +156,11 @@ def permit(record: GateRecord, replica: str, now_ms: int) -> Permit:
     return replace(probe, take=True)
 
 
-def passed(record: GateRecord) -> Signal:
-    """What a probe that went well means on this rung."""
-    last = record.state is GateState.PROBING and record.step == len(LADDER) - 1
-    return Signal.CLIMBED if last else Signal.PASSED
+def passed(record: GateRecord, entries: int) -> Signal:
+    """What a probe of ``entries`` that went well means on this rung."""
+    if record.state is GateState.PROBING:
+        if entries * 2 < LADDER[record.step]:
+            return Signal.SERVED
+        if record.step == len(LADDER) - 1:
+            return Signal.CLIMBED
+    return Signal.PASSED

@@ -61,7 +61,7 @@ def test_an_outage_from_trip_to_close() -> None:
     for size in LADDER:
         assert permit(record, "me", now) == Permit(limit=size, probe=True)
         assert permit(record, "other", now) == STOP
-        record = moved(record, passed(record), now)
+        record = moved(record, passed(record, size), now)
     assert record == GateRecord(version=7)
     assert permit(record, "other", now) == FREE
 
@@ -82,6 +82,14 @@ def test_a_passed_rung_forgets_the_back_off_and_a_failed_one_starts_below() -> N
     assert moved(record, Signal.PASSED).wait_ms == 0
     failed = moved(record, Signal.FAILED, reason="timeout")
     assert (failed.state, failed.step, failed.reason, failed.since_ms) == (GateState.OPEN, 0, "timeout", 5)
+
+
+def test_too_few_entries_prove_nothing_for_the_next_rung() -> None:
+    record = GateRecord(GateState.PROBING, step=2, prober="me")
+    assert passed(record, 49) is Signal.SERVED
+    assert passed(record, 50) is Signal.PASSED
+    assert (moved(record, Signal.SERVED).step, moved(record, Signal.PASSED).step) == (2, 3)
+    assert passed(replace(record, step=3), 250) is Signal.CLIMBED
 
 
 def test_what_tiktok_asks_for_is_a_floor() -> None:
@@ -131,7 +139,7 @@ def test_after_any_history_a_wait_ends_and_good_news_closes(signals: list[Signal
         if allowed.take:
             record = moved(record, Signal.DUE, now)
         if record.state is not GateState.CLOSED:
-            record = moved(record, passed(record), now)
+            record = moved(record, passed(record, LADDER[record.step]), now)
     assert record.state is GateState.CLOSED
 
 
