@@ -1,0 +1,106 @@
+"""A real admin port (or any application) in a thread of its own, so that commands can be run as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+
+from relay.adapters.web.admin import AdminOptions, AdminParts, build_admin
+from relay.core.event import Burial, DeadReason, EntryClass, Lane, NewEntry, Settlement, StreamKey, Worth
+from relay.core.notices import Notice
+from relay.engine.survey import Survey
+from tests.twins.clock import FakeClock
+from tests.twins.memory import MemoryStore
+
+TOKEN = "made-up-admin-token"
+PURCHASES = StreamKey("tiktok", EntryClass.CONVERSION)
+
+
+@contextmanager
+def served(app: web.Application) -> Iterator[int]:
+    """Serve on a free loopback port; yields the port."""
+    loop = asyncio.new_event_loop()
+    started = threading.Event()
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    ports: list[int] = []
+
+    async def start() -> None:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        ports.append(runner.addresses[0][1])
+        started.set()
+
+    def run() -> None:
+        loop.run_until_complete(start())
+        loop.run_forever()
+        loop.run_until_complete(runner.cleanup())
+        loop.close()
+
+    thread = threading.Thread(target=run, name="port")
+    thread.start()
+    try:
+        assert started.wait(10)
+        yield ports[0]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+
+
+class Backstage:
+    """A memory store behind an admin port."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.store = MemoryStore([PURCHASES], self.clock)
+        self.told: list[Notice] = []
+        self.turned: list[tuple[str, str]] = []
+        self.received: list[bytes] = []
+        self.app = build_admin(AdminOptions(TOKEN), self._parts())
+
+    def _parts(self) -> AdminParts:
+        survey = Survey(
+            self.store.owed, self.clock, self.told.append, gates=lambda: {"tiktok": "open"}, paces=lambda: {"tiktok": 4}
+        )
+
+        async def receive(body: bytes) -> dict[str, int]:
+            self.received.append(body)
+            return {"accepted": 1}
+
+        return AdminParts(
+            survey=survey,
+            letters=self.store.dead_letters,
+            render=bytes,
+            destinations=("tiktok",),
+            clock=self.clock,
+            tell=self.told.append,
+            facts=lambda: {"version": "0.1.0", "role": "all", "durability": "a power cut"},
+            switches={"pause": self._pause},
+            receive=receive,
+        )
+
+    async def _pause(self, name: str) -> None:
+        self.turned.append(("pause", name))
+
+    def owe(self, count: int, first: int = 0) -> None:
+        """Let entries be owed."""
+        for number in range(first, first + count):
+            raw = f'{{"type":"track","event":"Order Completed","messageId":"m{number}"}}'.encode()
+            new = NewEntry(PURCHASES, f"m{number}", raw, self.clock.now_ms(), "segment", Worth(12_500_000, "EUR"))
+            asyncio.run(self.store.inbox.append([new]))
+
+    def bury(self, count: int, reason: DeadReason = DeadReason.REFUSED, first: int = 0) -> list[str]:
+        """Let entries become dead letters; returns all ids there are."""
+        self.owe(count, first)
+        claimed = asyncio.run(self.store.owed.claim(PURCHASES, Lane.LIVE, count, 10**9))
+        assert claimed is not None
+        dead = [Burial(entry.id, reason, "bad \x1b[31mvalue", 40002) for entry in claimed.entries]
+        asyncio.run(self.store.owed.settle(claimed.lease, Settlement(dead=dead)))
+        return self.ids()
+
+    def ids(self) -> list[str]:
+        """Ids of all dead letters."""
+        return [letter.id for letter in asyncio.run(self.store.dead_letters.list("tiktok", limit=1000))]
