@@ -1,7 +1,7 @@
 """A real server for tests: started once a session on a Unix socket, stopped by the process id that was started.
 
-``from tests.contract.valkey import running_valkey`` gives a module the fixture; ``valkey_server`` is for tests that need
-one of their own, with other settings.
+``from tests.contract.valkey import running_valkey`` gives a module the fixture; ``valkey_server`` is for tests that
+need one of their own, with other settings.
 """
 
 from __future__ import annotations

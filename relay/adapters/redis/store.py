@@ -90,9 +90,9 @@ class RedisStore:
 
 def _mismatch(name: str, found: str, wanted: int) -> str:
     return (
-        f"the store in Redis was created with {name} {found}, this relay works with {wanted}. Let a relay of the "
-        "version that created it deliver what is owed (relay status says how much) and start with an empty database, or point "
-        "RELAY_REDIS_URL to another database."
+        f"the store in Redis was created with {name} {found}, this relay works with {wanted}. "
+        "Let a relay of the version that created it deliver what is owed (see relay status) and start with an empty"
+        " database, or point RELAY_REDIS_URL to another one."
     )
 
 
