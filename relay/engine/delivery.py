@@ -18,6 +18,7 @@ from relay.engine.pump import Pump
 from relay.engine.settle import Settling
 from relay.ports import Chance, Clock, GateStore, Owed, Sender, Tell
 
+PAUSED = "paused"
 OTHER_SENDERS = frozenset({"segment", "pixel"})
 
 
@@ -94,8 +95,9 @@ class Delivery:
             pump.wake()
 
     def gates(self) -> Mapping[str, str]:
-        """The state of each gate as known here."""
-        return {name: pump.desk.keeper.record.state.value for name, pump in self._pumps.items()}
+        """The state of each gate as known here, or ``paused`` where an operator's stop outranks it."""
+        keepers = {name: pump.desk.keeper for name, pump in self._pumps.items()}
+        return {name: PAUSED if keeper.paused else keeper.record.state.value for name, keeper in keepers.items()}
 
     def paces(self) -> Mapping[str, int]:
         """How many calls may be in flight, for each destination."""
