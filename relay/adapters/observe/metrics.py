@@ -200,6 +200,7 @@ class Metrics:
         for reason in DeadReason:
             families.dead_letters.labels(destination, reason)
         families.request_seconds.ensure(destination)
+        families.requests.labels(destination, "delivered", "0")
         self._gauges.start(destination)
         self._gauges.gate(destination, GateState.CLOSED)
 
