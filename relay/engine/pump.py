@@ -12,8 +12,8 @@ from relay.core.notices import PaceChanged
 from relay.engine.consignment import Consignment, Desk
 from relay.ports import Owed
 
-CLAIM_BYTES = 1_000_000
-"""Encoded bytes a claim: about 5 MB of JSON, so that 17 leases of large events stay within memory."""
+CLAIM_BYTES = 2_000_000
+"""Raw bytes a claim: 500 events of ordinary size, and 17 leases of large ones stay within memory."""
 AWAY_S = 0.5
 AHEAD = 1
 """Leases claimed and mapped while all calls are on the wire: the wire never waits for the processor."""
