@@ -52,7 +52,7 @@ def plain_lines(console: Console) -> Callable[[Look], None]:
 def line_of(look: Look) -> str:
     """One look in words."""
     state = "up  " if look.tiktok_up else "DOWN"
-    figures = f"accepted {look.accepted:>6}  owed {look.owed:>6}  counted by TikTok {look.counted:>6}"
+    figures = f"accepted {look.accepted:>6}  owed {look.owed:>6}  counted {look.counted:>6}"
     return f"{look.at:5.1f}s  TikTok {state}  gate {look.gate:<8} {figures}"
 
 
