@@ -1,0 +1,76 @@
+"""The real clock, real dice, and secrets that may change while the relay runs."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from relay.ports import Clock
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now_ms(self) -> int:
+        """Wall clock, milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        """Seconds that never step back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+class SystemChance:
+    """The machine's dice; jitter, nothing secret."""
+
+    def uniform(self, low: float, high: float) -> float:
+        """A number in [low, high]."""
+        return random.uniform(low, high)  # noqa: S311
+
+
+class FileSecret:
+    """A secret in a file that may be rewritten: orchestrators rotate tokens so. Keeps the last readable value."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._value = path.read_text(encoding="utf-8").strip()
+
+    def __call__(self) -> str:
+        """The value as last read."""
+        return self._value
+
+    def reread(self) -> bool:
+        """Read again; True when there is another value. A file that is being replaced keeps the old one."""
+        try:
+            value = self._path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return False
+        changed = bool(value) and value != self._value
+        if changed:
+            self._value = value
+        return changed
+
+
+async def watch_secrets(
+    secrets: dict[str, FileSecret],
+    changed: Callable[[str], Awaitable[None]],
+    clock: Clock,
+    stopping: asyncio.Event,
+    every_s: float = 2.0,
+) -> None:
+    """Look at each file every two seconds until stopped, and say the name of each that changed."""
+    while secrets and not stopping.is_set():
+        for name, secret in secrets.items():
+            if secret.reread():
+                await changed(name)
+        waited = 0.0
+        while waited < every_s and not stopping.is_set():
+            await clock.sleep(0.2)
+            waited += 0.2

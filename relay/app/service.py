@@ -1,0 +1,266 @@
+"""The running relay: everything is opened in one place, and closed in reverse.
+
+On the way in: take the data directory, listen (answering 503 until the store takes entries), deliver.
+On the way out, read upwards: stop hearing, finish what was accepted and what is in flight, give the leases back, let
+go of the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+
+from aiohttp import ClientSession, TCPConnector, web
+
+from relay import __version__
+from relay.adapters.observe.logs import Logs
+from relay.adapters.observe.metrics import Labels, Metrics
+from relay.adapters.observe.telling import Telling
+from relay.adapters.redis.health import durability
+from relay.adapters.redis.store import RedisStore
+from relay.adapters.system import SystemChance, SystemClock, watch_secrets
+from relay.adapters.web.admin import AdminOptions, AdminParts, build_admin, build_metrics
+from relay.adapters.web.intake import build_intake
+from relay.adapters.web.intake_options import DEFAULT_SOURCE, UNKNOWN_SOURCE
+from relay.app import parts
+from relay.app.operators import ADMIN_SOURCE, Operators
+from relay.app.store import Store, admin_token, open_store
+from relay.config import Loaded
+from relay.core.errors import ConfigError, StoreMismatch, StoreUnavailable
+from relay.core.notices import ServiceStarted, ServiceStopped, ServiceStopping, TaskCrashed
+from relay.engine.append import Appender
+from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts
+from relay.engine.intake import Intake
+from relay.engine.survey import Survey
+
+Jobs = dict[str, Coroutine[None, None, None]]
+HANG_UP_S = 5.0  # how long open connections may finish their request after the port is closed
+SPARE_S = 10.0  # what a stop may take beyond delivery's own bound before it is cut short
+SANDBOX = "sandbox"  # folder of a sandbox's store: no real entry may end in a simulator, no made-up one in TikTok
+
+
+class Service:
+    """One relay process. ``role``: ``all``, or one of the halves ``intake`` and ``delivery``."""
+
+    def __init__(self, loaded: Loaded, role: str = "all", *, sandbox: bool = False) -> None:
+        """Compile everything that can be wrong; ConfigError with every problem before anything is opened."""
+        self._settings = settings = loaded.settings
+        self._role, self._sandbox = role, sandbox
+        refuse_nonsense(loaded, role)
+        self._mappings = parts.compile_mappings(settings)
+        self._tokens, self._token_files = parts.access_tokens(settings)
+        self._admin_token = admin_token(settings)
+        self._clock, self._chance = SystemClock(), SystemChance()
+        self._metrics = Metrics(self._labels(), self._clock, disk_floor_bytes=int(settings.journal.disk_floor))
+        form = settings.log.format or ("console" if sys.stderr.isatty() else "json")
+        logs = Logs(sys.stderr, self._clock, level=settings.log.level, form=form)
+        self._tell = Telling([self._metrics, logs])
+
+    async def run(self, stopping: asyncio.Event) -> int:
+        """Serve until ``stopping``; 0 after a clean stop, 1 when a task crashed or the stop had to be cut short.
+
+        Raises OSError when a port is taken, ConfigError or StoreMismatch when the store is not ours.
+        """
+        clean, since = False, self._clock.monotonic()
+        folder = self._settings.journal.data_dir
+        try:
+            async with AsyncExitStack() as stack:
+                store = await open_store(
+                    stack, self._settings, self._clock, self._tell, folder / SANDBOX if self._sandbox else folder
+                )
+                clean = await self._serve(stack, store, stopping)
+        finally:
+            self._tell(ServiceStopped(clean=clean, seconds=self._clock.monotonic() - since))
+        return 0 if clean else 1
+
+    async def _serve(self, stack: AsyncExitStack, store: Store, stopping: asyncio.Event) -> bool:
+        """Open the doors, run all tasks until asked to stop; whether the stop was clean."""
+        redis = store.redis
+        delivery = await self._delivery(stack, redis)
+        appender = Appender(redis.inbox, int(self._settings.intake.max_queue), appended=delivery.wake)
+        routes = parts.routes(self._settings, self._mappings)
+        intake = Intake(appender, lambda: routes, self._clock, self._tell)
+        survey = Survey(
+            redis.owed, self._clock, self._tell, gates=delivery.gates, paces=delivery.paces, disk_free=store.disk_free
+        )
+        await self._open_admin(stack, redis, intake, delivery, survey)
+        door = await self._open_door(stack, redis, intake, stopping)
+        finish = asyncio.Event()  # the door is closed: finish what was accepted and what is in flight
+        jobs: Jobs = {"store": store.watch(finish), "append": appender.run(finish), "survey": survey.run(finish)}
+        if self._role != "intake":
+            jobs["deliver"] = self._deliver(delivery, finish)
+            jobs["tokens"] = watch_secrets(self._token_files, delivery.secret_changed, self._clock, finish)
+        return await self._until_stopped(jobs, store, door, stopping, finish)
+
+    async def _deliver(self, delivery: Delivery, finish: asyncio.Event) -> None:
+        """Pause what the configuration wants to start paused, then deliver."""
+        waiting = [destination.name for destination in self._settings.destinations if destination.mode == "paused"]
+        while waiting and not finish.is_set():
+            try:
+                await delivery.pause(waiting[0])
+                del waiting[0]
+            except StoreUnavailable:  # still loading; nothing may be sent before this is known
+                await self._clock.sleep(0.2)
+        await delivery.run(finish)
+
+    async def _until_stopped(
+        self, jobs: Jobs, store: Store, door: web.AppRunner | None, stopping: asyncio.Event, finish: asyncio.Event
+    ) -> bool:
+        """False when a task crashed, or did not finish in time. Raises what a task says against the configuration."""
+        crash: BaseException | None = None
+        try:
+            async with asyncio.timeout(None) as bound:
+                try:
+                    await self._run_tasks(jobs, bound, store, door, stopping, finish)
+                except* Exception as crashes:  # noqa: BLE001 - the outermost loop: told, then the process ends
+                    crash = innermost(crashes)
+        except TimeoutError:
+            return False
+        if isinstance(crash, ConfigError | StoreMismatch):
+            raise crash
+        if crash is not None:
+            self._tell(TaskCrashed("relay", f"{type(crash).__name__}: {crash}"))
+        return crash is None
+
+    async def _run_tasks(
+        self,
+        jobs: Jobs,
+        bound: asyncio.Timeout,
+        store: Store,
+        door: web.AppRunner | None,
+        stopping: asyncio.Event,
+        finish: asyncio.Event,
+    ) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for name, job in jobs.items():
+                tasks.create_task(job, name=name)
+            tasks.create_task(self._announce(store, stopping), name="announce")
+            await stopping.wait()
+            self._tell(ServiceStopping("asked to stop"))
+            bound.reschedule(asyncio.get_running_loop().time() + self._settings.delivery.stop_grace + SPARE_S)
+            if door is not None:
+                await door.cleanup()
+            finish.set()
+
+    async def _announce(self, store: Store, stopping: asyncio.Event) -> None:
+        """Say that we are up once the store says what a 200 will mean."""
+        while store.redis.state.trouble is not None and not stopping.is_set():
+            await self._clock.sleep(0.2)
+        settings = self._settings
+        self._tell(
+            ServiceStarted(
+                version=__version__,
+                role=self._role,
+                sandbox=self._sandbox,
+                intake_url=f"http://{settings.intake_host}:{settings.intake.port}/webhook/segment",
+                admin_url=f"http://{settings.admin.host}:{settings.admin.port}",
+                durability=await durability(store.redis.client, embedded=store.embedded is not None),
+                destinations=tuple(destination.name for destination in settings.destinations),
+            )
+        )
+
+    async def _delivery(self, stack: AsyncExitStack, redis: RedisStore) -> Delivery:
+        """Each destination with a session of its own: one that hangs must not use up another's connections."""
+        destinations = []
+        for destination in self._settings.destinations:
+            connector = TCPConnector(limit=self._settings.delivery.concurrency + 4)
+            session = await stack.enter_async_context(ClientSession(connector=connector))
+            destinations.append(
+                parts.delivery_destination(
+                    destination,
+                    self._settings,
+                    self._mappings[destination.name],
+                    session,
+                    self._tokens[destination.name],
+                )
+            )
+        work = DeliveryParts(redis.owed, redis.gates, self._clock, self._chance, self._tell)
+        options = DeliveryOptions(
+            replica=uuid.uuid4().hex[:12],
+            linger_s=self._settings.delivery.linger,
+            drain_s=self._settings.delivery.stop_grace,
+        )
+        return Delivery(destinations, work, options)
+
+    async def _open_door(
+        self, stack: AsyncExitStack, redis: RedisStore, intake: Intake, stopping: asyncio.Event
+    ) -> web.AppRunner | None:
+        if self._role == "delivery":
+            return None
+
+        def readiness() -> tuple[bool, str]:
+            if stopping.is_set():
+                return False, "stopping"
+            trouble = redis.state.trouble
+            return (True, "") if trouble is None else (False, f"{trouble.value} {redis.state.detail}".strip())
+
+        app = build_intake(parts.intake_options(self._settings), intake, readiness, self._clock, self._tell)
+        return await listen(stack, app, self._settings.intake_host, self._settings.intake.port)
+
+    async def _open_admin(
+        self, stack: AsyncExitStack, redis: RedisStore, intake: Intake, delivery: Delivery, survey: Survey
+    ) -> None:
+        settings, limits = self._settings, self._settings.intake
+        operators = Operators(intake, self._mappings, self._clock, limits.max_events, limits.max_depth)
+        admin_parts = AdminParts(
+            survey=survey,
+            letters=redis.dead_letters,
+            render=self._metrics.render,
+            destinations=[destination.name for destination in settings.destinations],
+            clock=self._clock,
+            tell=self._tell,
+            facts=lambda: {"version": __version__, "role": self._role, "sandbox": self._sandbox},
+            switches={"pause": delivery.pause, "resume": delivery.resume, "probe": delivery.probe},
+            receive=operators.receive,
+            preview=operators.preview,
+        )
+        options = AdminOptions(
+            self._admin_token,
+            settings.admin.protect_metrics,
+            frozenset(settings.admin.hosts),
+            int(limits.max_body),
+        )
+        await listen(stack, build_admin(options, admin_parts), settings.admin.host, settings.admin.port)
+        if settings.admin.metrics_port is not None:
+            metrics = build_metrics(self._metrics.render)
+            await listen(stack, metrics, settings.intake.host, settings.admin.metrics_port)
+
+    def _labels(self) -> Labels:
+        settings = self._settings
+        sources = (DEFAULT_SOURCE, UNKNOWN_SOURCE, ADMIN_SOURCE, *settings.segment.sources)
+        names = tuple(destination.name for destination in settings.destinations)
+        return Labels(names, sources, version=__version__, role=self._role)
+
+
+def refuse_nonsense(loaded: Loaded, role: str) -> None:
+    """What each value allows and all of them together do not."""
+    settings, problems = loaded.settings, []
+    if not settings.destinations:
+        problems.append(
+            "no destination: set RELAY_TIKTOK_PIXEL_CODE and RELAY_TIKTOK_ACCESS_TOKEN, or [[destinations]] in"
+            " relay.toml; `relay serve --sandbox` needs neither"
+        )
+    if role != "all" and settings.journal.redis_url is None:
+        problems.append(f"--role {role}: the two halves meet in Redis, so set RELAY_REDIS_URL")
+    if problems:
+        raise ConfigError(problems)
+
+
+async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> web.AppRunner:
+    """Serve ``app``; on the way out open connections finish their request. OSError when the port is taken."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANG_UP_S)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, host, port, backlog=1024).start()
+    return runner
+
+
+def innermost(crashes: BaseExceptionGroup[Exception]) -> BaseException:
+    """The first error that is no group."""
+    error: BaseException = crashes
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
