@@ -19,7 +19,7 @@ from relay import __version__
 from relay.adapters.observe.logs import Logs
 from relay.adapters.observe.metrics import Labels, Metrics
 from relay.adapters.observe.telling import Telling
-from relay.adapters.redis.health import durability
+from relay.adapters.redis.health import examine
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemChance, SystemClock, watch_secrets
 from relay.adapters.web.admin import AdminOptions, AdminParts, build_admin, build_metrics
@@ -58,6 +58,7 @@ class Service:
         form = settings.log.format or ("console" if sys.stderr.isatty() else "json")
         logs = Logs(sys.stderr, self._clock, level=settings.log.level, form=form)
         self._tell = Telling([self._metrics, logs])
+        self._examined = asyncio.Event()  # the store was found sound; before that nothing is sent and nobody is ready
 
     async def run(self, stopping: asyncio.Event) -> int:
         """Serve until ``stopping``; 0 after a clean stop, 1 when a task crashed or the stop had to be cut short.
@@ -96,7 +97,8 @@ class Service:
         return await self._until_stopped(jobs, store, door, stopping, finish)
 
     async def _deliver(self, delivery: Delivery, finish: asyncio.Event) -> None:
-        """Pause what the configuration wants to start paused, then deliver."""
+        """When the store was found sound: pause what the configuration wants to start paused, then deliver."""
+        await until_any(self._examined, finish)
         waiting = [destination.name for destination in self._settings.destinations if destination.mode == "paused"]
         while waiting and not finish.is_set():
             try:
@@ -146,9 +148,23 @@ class Service:
             finish.set()
 
     async def _announce(self, store: Store, stopping: asyncio.Event) -> None:
-        """Say that we are up once the store says what a 200 will mean."""
-        while store.redis.state.trouble is not None and not stopping.is_set():
-            await self._clock.sleep(0.2)
+        """Once the store answers: refuse one that cannot be relied on, else say that we are up and what a 200 means."""
+        health = None
+        while health is None and not stopping.is_set():
+            try:
+                health = await examine(
+                    store.redis.client,
+                    parts.streams_of(self._settings),
+                    self._clock.now_ms,
+                    self._settings.journal.replicas,
+                )
+            except StoreUnavailable:
+                await self._clock.sleep(0.2)
+        if health is None:
+            return
+        if health.refusals:
+            raise ConfigError(health.refusals)
+        self._examined.set()
         settings = self._settings
         self._tell(
             ServiceStarted(
@@ -157,7 +173,7 @@ class Service:
                 sandbox=self._sandbox,
                 intake_url=f"http://{settings.intake_host}:{settings.intake.port}/webhook/segment",
                 admin_url=f"http://{settings.admin.host}:{settings.admin.port}",
-                durability=await durability(store.redis.client, embedded=store.embedded is not None),
+                durability=health.durability,
                 destinations=tuple(destination.name for destination in settings.destinations),
             )
         )
@@ -195,7 +211,9 @@ class Service:
             if stopping.is_set():
                 return False, "stopping"
             trouble = redis.state.trouble
-            return (True, "") if trouble is None else (False, f"{trouble.value} {redis.state.detail}".strip())
+            if trouble is not None:
+                return False, f"{trouble.value} {redis.state.detail}".strip()
+            return (True, "") if self._examined.is_set() else (False, "starting")
 
         app = build_intake(parts.intake_options(self._settings), intake, readiness, self._clock, self._tell)
         return await listen(stack, app, self._settings.intake_host, self._settings.intake.port)
@@ -256,6 +274,16 @@ async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: i
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, host, port, backlog=1024).start()
     return runner
+
+
+async def until_any(*events: asyncio.Event) -> None:
+    """Wait for the first of them."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 def innermost(crashes: BaseExceptionGroup[Exception]) -> BaseException:

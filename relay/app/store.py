@@ -37,7 +37,7 @@ class Store:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.redis.watch(stopping), name="watch the store")
             if self.embedded:
-                tasks.create_task(self.embedded.supervise(stopping), name="supervise the embedded server")
+                tasks.create_task(self.embedded.watch(stopping), name="watch the embedded server")
 
 
 async def open_store(stack: AsyncExitStack, settings: Settings, clock: Clock, tell: Tell, folder: Path) -> Store:
