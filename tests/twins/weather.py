@@ -1,0 +1,82 @@
+"""A store behind a line that fails: before the call arrives, or after it was carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+from relay.core.delivery.gate import GateRecord
+from relay.core.errors import StoreTrouble, StoreUnavailable
+from relay.core.event import Claimed, Lane, Lease, Settled, Settlement, StoreSurvey, StreamKey
+from relay.ports import GateStore, Owed
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def fine(_: str) -> str:
+    """Good weather."""
+    return ""
+
+
+@dataclass
+class Weather:
+    """``strikes`` says for a method's name: '' (it works), 'before' (never arrives) or 'after' (the answer is lost)."""
+
+    strikes: Callable[[str], str] = field(default=fine)
+
+    async def through(self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make the call through this weather."""
+        strike = self.strikes(getattr(call, "__name__", ""))
+        if strike == "before":
+            raise StoreUnavailable(StoreTrouble.AWAY)
+        result = await call(*args, **kwargs)
+        if strike == "after":
+            raise StoreUnavailable(StoreTrouble.AWAY)
+        return result
+
+    def away(self) -> None:
+        """Nothing arrives."""
+        self.strikes = lambda _: "before"
+
+    def clear(self) -> None:
+        """Everything works."""
+        self.strikes = fine
+
+
+@dataclass
+class WeatheredOwed:
+    """``ports.Owed`` through weather."""
+
+    owed: Owed
+    weather: Weather
+
+    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
+        return await self.weather.through(self.owed.claim, stream, lane, limit, max_bytes)
+
+    async def settle(self, lease: Lease, settlement: Settlement) -> Settled:
+        return await self.weather.through(self.owed.settle, lease, settlement)
+
+    async def survey(self) -> StoreSurvey:
+        return await self.weather.through(self.owed.survey)
+
+
+@dataclass
+class WeatheredGates:
+    """``ports.GateStore`` through weather."""
+
+    gates: GateStore
+    weather: Weather
+
+    async def load(self, destination: str) -> GateRecord:
+        return await self.weather.through(self.gates.load, destination)
+
+    async def save(self, destination: str, record: GateRecord, expected_version: int) -> bool:
+        return await self.weather.through(self.gates.save, destination, record, expected_version)
+
+    async def paused(self, destination: str) -> bool:
+        return await self.weather.through(self.gates.paused, destination)
+
+    async def set_paused(self, destination: str, *, paused: bool) -> None:
+        await self.weather.through(self.gates.set_paused, destination, paused=paused)
