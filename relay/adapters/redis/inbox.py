@@ -38,6 +38,11 @@ class RedisInbox:
         self._names = {stream: (keys.owed(stream), keys.books(stream)) for stream in streams}
         self._digests: dict[str, Any] = {}
         self._skew_ms = 0  # store's clock − ours, learnt when they disagree about the epoch
+        self._confirm: tuple[str | int, ...] = ("WAIT",)
+
+    def confirm_with(self, *, waitaof: bool, own_file: bool) -> None:
+        """How replicas confirm: from their disks where the server knows WAITAOF, else from their memory."""
+        self._confirm = ("WAITAOF", int(own_file)) if waitaof else ("WAIT",)
 
     async def append(self, entries: Sequence[NewEntry], rejects: Sequence[Reject] = ()) -> list[bool]:
         """See ``ports.Inbox``."""
@@ -56,8 +61,8 @@ class RedisInbox:
         if not wanted:
             answer: list[Any] = await self._client.script("append", keys_, args)
             return answer
-        limit_ms = int(self._client.timeout * 800)
-        then = ("WAITAOF", 1, wanted, limit_ms) if self._options.wait_aof else ("WAIT", wanted, limit_ms)
+        limit_ms = int(self._client.timeout * 800)  # less than the socket waits: the answer must be theirs
+        then = (*self._confirm, wanted, limit_ms)
         answer, confirmed = await self._client.script_then("append", keys_, args, then)
         have = int(confirmed[1] if isinstance(confirmed, list | tuple) else confirmed)
         if have < wanted:

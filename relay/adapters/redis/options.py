@@ -20,7 +20,6 @@ class StoreOptions:
     high: float = 0.95
     low: float = 0.90
     replicas: int = 0
-    wait_aof: bool = True
     lease_ms: int = 30_000
     live_age_ms: int = 30_000
     rejects_bytes: int = 16 * 1024**2

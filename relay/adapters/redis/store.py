@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from relay.adapters.redis import keys
 from relay.adapters.redis.codec import SHIPPED, Codec, load_dictionaries
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.dead_letters import RedisDeadLetters
 from relay.adapters.redis.gate_store import RedisGates
+from relay.adapters.redis.health import knows_waitaof
 from relay.adapters.redis.inbox import RedisInbox
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.owed import RedisOwed
@@ -32,6 +34,7 @@ class RedisStore:
         self.client = client
         self.state = StoreState(options)
         self._digest_key: bytes | None = None
+        self._replicas = options.replicas
         self._watch = Watch(client, self.state, clock, tell, self.verify)
         self.inbox = RedisInbox(client, streams, clock, codec, options, self._admit, self._key)
         self.owed = RedisOwed(client, streams, codec, options, self.state.limit_bytes)
@@ -73,6 +76,9 @@ class RedisStore:
         for name, value in (("schema", keys.SCHEMA), ("partitions", keys.PARTITIONS)):
             if meta.get(name.encode()) != str(value).encode():
                 raise StoreMismatch(_mismatch(name, meta.get(name.encode(), b"?").decode(), value))
+        if self._replicas:
+            info: dict[str, Any] = await self.client.run("INFO")
+            self.inbox.confirm_with(waitaof=knows_waitaof(info), own_file=bool(info.get("aof_enabled")))
         self._digest_key = bytes.fromhex(meta[b"digest_key"].decode())
 
     async def close(self) -> None:
