@@ -29,7 +29,7 @@ from relay.app import parts
 from relay.app.operators import ADMIN_SOURCE, Operators
 from relay.app.store import Store, admin_token, open_store
 from relay.config import Loaded
-from relay.core.errors import ConfigError, StoreMismatch, StoreUnavailable
+from relay.core.errors import ConfigError, PortUnavailable, StoreMismatch, StoreUnavailable
 from relay.core.notices import ServiceStarted, ServiceStopped, ServiceStopping, TaskCrashed
 from relay.engine.append import Appender
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts
@@ -63,7 +63,7 @@ class Service:
     async def run(self, stopping: asyncio.Event) -> int:
         """Serve until ``stopping``; 0 after a clean stop, 1 when a task crashed or the stop had to be cut short.
 
-        Raises OSError when a port is taken, ConfigError or StoreMismatch when the store is not ours.
+        Raises PortUnavailable when a port is taken, ConfigError or StoreMismatch when the store is not ours.
         """
         clean, since = False, self._clock.monotonic()
         folder = self._settings.journal.data_dir
@@ -268,11 +268,14 @@ def refuse_nonsense(loaded: Loaded, role: str) -> None:
 
 
 async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> web.AppRunner:
-    """Serve ``app``; on the way out open connections finish their request. OSError when the port is taken."""
+    """Serve ``app``; on the way out open connections finish their request. PortUnavailable when it is taken."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANG_UP_S)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, host, port, backlog=1024).start()
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+    except OSError as error:
+        raise PortUnavailable(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     return runner
 
 

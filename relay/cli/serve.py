@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import uvloop
@@ -16,7 +17,7 @@ from pydantic import SecretStr
 
 from relay.app import Service
 from relay.config import Destination, Loaded, load_settings
-from relay.core.errors import ConfigError, StoreMismatch
+from relay.core.errors import ConfigError, PortUnavailable, StoreMismatch
 from relay.simulator.control import Control
 from relay.simulator.server import simulator
 
@@ -45,11 +46,17 @@ def serve(role: str, sandbox: bool, config: Path | None) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             sys.exit(uvloop.run(running(loaded, role, sandbox=sandbox)))
     except ConfigError as error:
-        click.echo("The relay was not started:\n" + "\n".join(f"  {line}" for line in error.problems), err=True)
-        sys.exit(2)
+        refuse(error.problems, 2)
     except StoreMismatch as error:
-        click.echo(f"The relay was not started:\n  {error}", err=True)
-        sys.exit(2)
+        refuse([str(error)], 2)
+    except PortUnavailable as error:
+        refuse([str(error)], 1)
+
+
+def refuse(problems: list[str], code: int) -> NoReturn:
+    """Every problem on a line of its own, and the exit code."""
+    click.echo("The relay was not started:\n" + "\n".join(f"  {line}" for line in problems), err=True)
+    sys.exit(code)
 
 
 async def running(loaded: Loaded, role: str, *, sandbox: bool) -> int:

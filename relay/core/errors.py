@@ -44,6 +44,10 @@ class StoreMismatch(RelayError):
     """The store was created with other settings (schema, partitions); the message names the way out."""
 
 
+class PortUnavailable(RelayError):
+    """A port cannot be bound; the message says which and why."""
+
+
 class ConfigError(RelayError):
     """Start-up is refused. ``problems`` lists every one at once, each with its key and a hint."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
@@ -53,8 +53,10 @@ class Piece(NamedTuple):
 class Appender:
     """Sends the entries of many requests in few calls. One call is under way at any time."""
 
-    def __init__(self, inbox: Inbox, max_queue_bytes: int) -> None:
+    def __init__(self, inbox: Inbox, max_queue_bytes: int, appended: Callable[[], None] | None = None) -> None:
+        """``appended`` is called after each call to the store: whoever delivers need not wait for its next poll."""
         self._inbox = inbox
+        self._appended = appended
         self._max_queue_bytes = max_queue_bytes
         self._queue: deque[Parcel] = deque()
         self._under_way: list[Piece] = []
@@ -96,6 +98,8 @@ class Appender:
                 while self._queue or not stopping.is_set():
                     if self._queue:
                         await self._append_group()
+                        if self._appended:
+                            self._appended()
                     else:
                         self._wake.clear()
                         await self._wake.wait()

@@ -158,21 +158,22 @@ class Relay(Process):
     def create(cls, folder: Path, tiktok: str, *, command: list[str] | None = None, **extra: str) -> Relay:
         port, admin_port = free_port(), free_port()
         data = folder / "data"
-        environ = clean_environ(
-            RELAY_HOST="127.0.0.1",
-            RELAY_PORT=str(port),
-            RELAY_ADMIN_PORT=str(admin_port),
-            RELAY_ADMIN_TOKEN="made-up-admin-token",
-            RELAY_DATA_DIR=str(data),
-            RELAY_SEGMENT_SHARED_SECRET=SECRET,
-            RELAY_TIKTOK_ACCESS_TOKEN="made-up-token",
-            RELAY_TIKTOK_PIXEL_CODE=PIXEL,
-            RELAY_TIKTOK_BASE_URL=tiktok,
-            RELAY_JOURNAL__DISK_FLOOR="1MiB",
-            RELAY_JOURNAL__BALLAST="1MiB",
-            RELAY_LOG_FORMAT="json",
-            **extra,
-        )
+        settings = {
+            "RELAY_HOST": "127.0.0.1",
+            "RELAY_PORT": str(port),
+            "RELAY_ADMIN_PORT": str(admin_port),
+            "RELAY_ADMIN_TOKEN": "made-up-admin-token",
+            "RELAY_DATA_DIR": str(data),
+            "RELAY_SEGMENT_SHARED_SECRET": SECRET,
+            "RELAY_DESTINATIONS__0__NAME": "tiktok",
+            "RELAY_DESTINATIONS__0__ACCESS_TOKEN": "made-up-token",
+            "RELAY_DESTINATIONS__0__EVENT_SOURCE_ID": PIXEL,
+            "RELAY_TIKTOK_BASE_URL": tiktok,
+            "RELAY_JOURNAL__DISK_FLOOR": "1MiB",
+            "RELAY_JOURNAL__BALLAST": "1MiB",
+            "RELAY_LOG_FORMAT": "json",
+        }
+        environ = clean_environ(**(settings | extra))
         serve = command or [sys.executable, "-m", "relay", "serve"]
         return cls("relay", serve, environ, folder / "relay.log", folder=data, port=port, admin_port=admin_port)
 

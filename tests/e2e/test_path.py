@@ -51,8 +51,7 @@ def test_recorded_requests_are_accepted_byte_for_byte(tmp_path: Path, shared: Pa
             body = bytearray(base64.b64decode(vector["body_b64"]))
             spot = bytes(body).index(b"messageId") + 14
             body[spot] ^= 1
-            headers = {name: value for name, value in vector["headers"].items() if name != "x-relay-token"}
-            status, answer = replay(relay.port, vector | {"headers": headers}, bytes(body))
+            status, answer = replay(relay.port, vector, bytes(body))
             assert status == 503, f"{vector['id']}: a changed byte was accepted"
             assert answer["code"] == "unverified"
 
@@ -66,8 +65,11 @@ def test_all_examples_end_somewhere_and_the_books_balance(tmp_path: Path, shared
             body = json.dumps(example["event"]).encode()
             headers = {"X-Signature": sign(body), "Content-Type": "application/json"}
             request = urllib.request.Request(relay.webhook, body, headers, method="POST")
-            with urllib.request.urlopen(request, timeout=15) as answer:
-                assert answer.status == 200, example["id"]
+            try:
+                urllib.request.urlopen(request, timeout=15).close()
+            except urllib.error.HTTPError as error:
+                print(example["id"], example["desc"], error.code, error.read())
+                raise
         relay.drained()
         status = relay.admin("/api/status")
         received = {
