@@ -17,6 +17,7 @@ from relay.adapters.observe.families import Families
 from relay.adapters.observe.survey_gauges import SurveyGauges
 from relay.core import notices as told
 from relay.core.delivery.gate import GateState
+from relay.core.errors import StoreTrouble
 from relay.core.event import DeadReason, EntryClass, Lane
 from relay.core.notices import Notice, Outcome
 from relay.ports import Clock
@@ -25,6 +26,7 @@ CURRENCIES = ("USD", "EUR", "GBP", "JPY", "BRL", "IDR", "MXN", "AUD", "CAD", "SA
 OTHER = "other"
 MOST_CODES = 100  # TikTok lists about 70; a proxy in between may invent more
 REJECTED = "rejected"  # reason of the intake's own dead letters
+SILENT = frozenset({StoreTrouble.AWAY, StoreTrouble.LOADING})
 FORGOTTEN_AFTER_S = 300  # a sender that stopped trying is no longer being refused
 HEARD = frozenset({Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.FILTERED, Outcome.DEAD})
 
@@ -84,7 +86,7 @@ class Metrics:
             told.LeaseLost: lambda notice: families.leases_lost.labels(*notice.stream).inc(),
             told.DeadLettersMoved: self._dead_letters_moved,
             told.DestinationPaused: _nothing,  # the survey's gate state shows it
-            told.StoreLost: lambda _notice: families.redis_up.set(0),
+            told.StoreLost: self._store_lost,
             told.StoreRestored: lambda _notice: families.redis_up.set(1),
             told.EmbeddedChanged: lambda notice: families.embedded.labels(notice.change).inc(),
             told.StoreSurveyed: self._store_surveyed,
@@ -167,6 +169,10 @@ class Metrics:
 
     def _dead_letters_moved(self, notice: told.DeadLettersMoved) -> None:
         self._families.letters_moved.labels(notice.destination, notice.action).inc(notice.count)
+
+    def _store_lost(self, notice: told.StoreLost) -> None:
+        if notice.trouble in SILENT:  # a full store still answers, and delivery goes on
+            self._families.redis_up.set(0)
 
     def _store_surveyed(self, notice: told.StoreSurveyed) -> None:
         self._families.redis_up.set(1)

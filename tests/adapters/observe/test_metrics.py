@@ -216,6 +216,8 @@ def test_clock_skew_is_the_store_minus_this_process(metrics: Metrics, clock: Fak
 
 def test_redis_down_and_up(metrics: Metrics) -> None:
     metrics(surveyed())
+    metrics(told.StoreLost("journal_full", "x"))
+    assert Scrape(metrics)("relay_redis_up") == 1, "a full store is not an absent one"
     metrics(told.StoreLost("redis_unreachable", "x"))
     assert Scrape(metrics)("relay_redis_up") == 0
     metrics(told.StoreRestored(1.0))
