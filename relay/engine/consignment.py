@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from relay.core.delivery.account import Account, Rules
-from relay.core.delivery.batch import Batch, batches, body_of
+from relay.core.delivery.batch import Batch, Parcel, batches, body_of
 from relay.core.delivery.governor import Governor
 from relay.core.delivery.split import Piece, Search
 from relay.core.delivery.suspicion import Suspicion
@@ -73,11 +73,11 @@ class Consignment:
         self._span_s = (lease.due_ms - claimed.now_ms) / 1000
         self._renewed_at = asked_at  # before the claim was asked for: on the safe side of the store's own time
 
-    async def carry(self) -> None:
-        """From claim to settlement."""
+    async def carry(self, *, sample: bool = False) -> None:
+        """From claim to settlement. Of a ``sample`` only the last entry is sent, the others are given back."""
         try:
             await self._map()
-            await self._send_all()
+            await self._send(self._account.parcels[-1:] if sample else self._account.parcels)
             await self._settle(self._account.rest)
         except asyncio.CancelledError:
             # Called off in mid-call: TikTok may have it. A few tries; else the lease falls due by itself.
@@ -94,10 +94,10 @@ class Consignment:
             self._account.add(part)
             await asyncio.sleep(0)
 
-    async def _send_all(self) -> None:
+    async def _send(self, parcels: Sequence[Parcel]) -> None:
         """Make calls until all have a verdict, or one says that this is not the time."""
         rules = self._desk.destination.rules
-        search = Search(batches(self._account.parcels, rules.test_event_code, rules.limits))
+        search = Search(batches(parcels, rules.test_event_code, rules.limits))
         piece = search.next()
         while piece is not None and await self._cleared():
             judgement = await self._call(piece.batch)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from relay.core.delivery.gate import Permit
+from relay.core.delivery.gate import GateState, Permit
 from relay.core.delivery.service import OLDEST_FIRST, QUEUES, Queue, Service
 from relay.core.errors import StoreUnavailable
 from relay.core.event import Claimed, StreamKey
@@ -73,7 +74,8 @@ class Pump:
             return False
         if consignment is None:
             return False
-        job = tasks.create_task(consignment.carry(), name=f"carry {self.desk.destination.name}")
+        carrying = consignment.carry(sample=self._sampling(permit))
+        job = tasks.create_task(carrying, name=f"carry {self.desk.destination.name}")
         self._jobs.add(job)
         job.add_done_callback(self._done)
         return True
@@ -92,11 +94,16 @@ class Pump:
             return False
         return len(self._jobs) < (1 if permit.probe else desk.governor.limit + AHEAD)
 
+    def _sampling(self, permit: Permit) -> bool:
+        """Held because singles failed alike: the probe looks for one that does not, deeper each time."""
+        return permit.probe and self.desk.keeper.record.state is GateState.HELD and self.desk.suspicion.sample > 0
+
     async def _claim(self, permit: Permit, now: float) -> Consignment | None:
         """Claim what may be sent; a due probe is taken only when there is something to probe with."""
         keeper = self.desk.keeper
         era = keeper.era
-        claimed = await self._claim_best(permit, now)
+        limit = self.desk.suspicion.sample if self._sampling(permit) else permit.limit
+        claimed = await self._claim_best(limit, now, OLDEST_FIRST if permit.probe else self._service.order())
         if claimed is None:
             if permit.probe and all(self._empty.values()):
                 await keeper.nothing_left()
@@ -108,14 +115,14 @@ class Pump:
             era = keeper.era
         return Consignment(self.desk, claimed, now, era)
 
-    async def _claim_best(self, permit: Permit, now: float) -> Claimed | None:
-        """The first queue in the order of service that has something."""
-        for queue in OLDEST_FIRST if permit.probe else self._service.order():
+    async def _claim_best(self, limit: int, now: float, order: Sequence[Queue]) -> Claimed | None:
+        """From the first queue in this order that has something."""
+        for queue in order:
             if now < self._ask_next[queue]:
                 continue
             stream = StreamKey(self.desk.destination.name, queue.klass)
-            claimed = await self._owed.claim(stream, queue.lane, permit.limit, CLAIM_BYTES)
-            self._note(queue, len(claimed.entries) if claimed else 0, permit.limit, now)
+            claimed = await self._owed.claim(stream, queue.lane, limit, CLAIM_BYTES)
+            self._note(queue, len(claimed.entries) if claimed else 0, limit, now)
             if claimed is not None:
                 return claimed
         return None

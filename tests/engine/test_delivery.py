@@ -251,6 +251,18 @@ async def test_single_after_single_refused_alike_holds_instead_of_burying_everyt
         assert (await rig.books())["delivered"] == 296
 
 
+async def test_bad_events_in_front_do_not_hold_the_good_ones_behind_for_ever() -> None:
+    rig = Rig()
+    rig.tiktok.script = refuses_bad
+    await rig.owe(40, bad=True)
+    async with rig.running() as delivery:
+        await rig.clock.advance(2)
+        assert delivery.gates() == {"d": "held"}
+        await rig.owe(30)
+        await rig.clock.advance(1000)
+        assert await rig.books() == {"accepted": 70, "delivered": 30, "dead:refused": 40, "owed": 0}
+
+
 async def test_one_destination_that_hangs_costs_the_others_nothing() -> None:
     rig = Rig(("d", "e"))
     other = ScriptedTikTok()

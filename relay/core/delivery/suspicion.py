@@ -3,12 +3,16 @@
 A 40002 that names no field of the call may still be the destination's fault. Five different singles with the same
 message, and nothing accepted in between or in the last minute, hold the destination, so that a wrong setting does not
 empty the store into the dead letters.
+
+While that holds, one event must not block the others: if the oldest are bad and the configuration is not, a later one
+is accepted. So slow probes send the last entry of samples that grow.
 """
 
 from __future__ import annotations
 
 SINGLES = 5
 ACCEPTED_S = 60.0
+SAMPLES = (10, 20, 40, 80, 160, 320, 500)
 
 
 class Suspicion:
@@ -18,6 +22,12 @@ class Suspicion:
         self._complaint = ""
         self._entries: set[str] = set()
         self._accepted_at = float("-inf")
+        self._sample = 0
+
+    @property
+    def sample(self) -> int:
+        """How many entries deep the next slow probe should look; 0 without suspicion."""
+        return SAMPLES[self._sample % len(SAMPLES)] if len(self._entries) == SINGLES else 0
 
     def accepted(self, now: float) -> None:
         """TikTok took something: the configuration works."""
@@ -34,4 +44,7 @@ class Suspicion:
             self._entries.clear()
         if len(self._entries) < SINGLES:
             self._entries.add(entry_id)
+            self._sample = 0
+        else:
+            self._sample += 1
         return len(self._entries) == SINGLES
