@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from relay.core.mapping.compiler import Compiler
 from relay.core.mapping.errors import MappingError, TriggerError
@@ -14,8 +14,7 @@ from relay.core.mapping.trigger import Trigger, compile_trigger
 from relay.core.mapping.values import JsonObject
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """What one subscription makes of one event. ``body`` is the compact JSON of ``data``; both are empty on error.
 
     ``event`` is TikTok's name of it ('' when a failed mapping never said it); ``event_time`` is in seconds.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from relay.core.mapping.errors import MappingError, TriggerError
 from relay.core.mapping.gather import Gather
@@ -60,8 +60,7 @@ class Rejected:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(NamedTuple):
     """An item as Segment builds it. ``doubts``: why TikTok could not take it all the same."""
 
     built: Built
@@ -70,13 +69,13 @@ class Mapped:
 
 def compile_item(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Mapped | Rejected]:
     """From a matching event to its item. Raises MappingError with every problem of the mapping."""
-    gather = Gather({} if mapping is None else mapping)
-    admit, build = kit.schema.admit, kit.build
+    gather = Gather({} if mapping is None else mapping, kit.schema)
+    build = kit.build
 
     def run(event: JsonObject, now: int) -> Mapped | Rejected:
         findings = Findings()
         try:
-            payload = admit(gather(event), findings)
+            payload = gather(event, findings)
         except MappingError as problem:
             return Rejected(str(problem))
         except RecursionError:
@@ -89,7 +88,8 @@ def compile_item(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Mapped |
         built = build(payload, now)
         if isinstance(built, Unbuildable):
             return Rejected(built.message)
-        return Mapped(built, _doubts(built, findings))
+        doubtful = findings.infinite or built.item["event_time"] is None
+        return Mapped(built, _doubts(built, findings) if doubtful else ())
 
     return run
 
@@ -104,7 +104,7 @@ def _audience_failure(context: Any) -> str:
 
 
 def _doubts(built: Built, findings: Findings) -> tuple[str, ...]:
-    doubts = tuple(f"{title} is infinite, which TikTok cannot take" for title in findings.infinite)
+    doubts = tuple(f"{title} is infinite, which TikTok cannot take" for title in dict.fromkeys(findings.infinite))
     if built.item["event_time"] is None:
         doubts += ("Event Timestamp is no date that Segment understands, so event_time is null",)
     return doubts

@@ -1,6 +1,7 @@
 """How Segment prepares what identifies a person: some of it hashed, some only cleaned (TikTok sheet section 2.3).
 
-Nothing is cached here: a cache would keep personal data in memory for longer than the event lives.
+Nothing is cached here: a cache would keep personal data in memory for longer than the event lives. White space and
+digits are dealt with as bytes where that cannot matter: in UTF-8 no byte of another character looks like them.
 """
 
 from __future__ import annotations
@@ -11,24 +12,24 @@ from hashlib import sha256
 from relay.core.mapping.javascript.text import trim, utf8, without_space
 
 _HASHED = re.compile(r"[0-9a-fA-F]{64}")
-_NO_DIGITS = re.compile(r"[^0-9]+")
-_NO_ALPHANUMERICS = re.compile(r"[^A-Za-z0-9]+")
-_PHONE_LENGTH = 15  # with the plus sign
+_BYTES = bytes(range(256))
+_NO_DIGITS = _BYTES.translate(None, b"0123456789")
+_NO_ALPHANUMERICS = bytes(byte for byte in range(256) if not (byte < 128 and chr(byte).isalnum()))
+_PHONE_DIGITS = 14  # TikTok takes 15 characters with the plus sign
 
 
-def _hashed(text: str, clean: str) -> str:
-    """SHA-256 of ``clean``; '' when ``text`` is blank, ``text`` itself when it is a hash already."""
+def _hashed(text: str) -> str:
+    """SHA-256; '' for a blank text, a text that is a hash already as it is."""
     if not trim(text):
         return ""
     if len(text) == 64 and _HASHED.fullmatch(text):
         return text
-    return sha256(utf8(clean)).hexdigest()
+    return sha256(utf8(text)).hexdigest()
 
 
 def email(text: str) -> str:
     """Lower case, not trimmed."""
-    lower = text.lower()
-    return _hashed(lower, lower)
+    return _hashed(text.lower())
 
 
 external_id = email  # Segment treats ids exactly like addresses
@@ -36,27 +37,28 @@ external_id = email  # Segment treats ids exactly like addresses
 
 def phone(text: str) -> str:
     """A plus sign and the ASCII digits; whether it is a hash already is asked of the text as given."""
-    return _hashed(text, ("+" + _NO_DIGITS.sub("", text))[:_PHONE_LENGTH])
+    if not trim(text):
+        return ""
+    if len(text) == 64 and _HASHED.fullmatch(text):
+        return text
+    return sha256(b"+" + utf8(text).translate(None, _NO_DIGITS)[:_PHONE_DIGITS]).hexdigest()
 
 
 def name(text: str) -> str:
     """First and last names and zip codes: no white space, lower case."""
-    clean = without_space(text).lower()
-    return _hashed(clean, clean)
+    return _hashed(without_space(text).lower()) if text else ""
 
 
 def place(text: str) -> str:
     """City, state, country: ASCII letters and digits in lower case, not hashed."""
-    return _NO_ALPHANUMERICS.sub("", text).lower()
+    return utf8(text).translate(None, _NO_ALPHANUMERICS).decode().lower() if text else ""
 
 
 def idfa(text: str) -> str:
     """Advertising id of an Apple device."""
-    clean = trim(text.lower())
-    return _hashed(clean, clean)
+    return _hashed(trim(text.lower()))
 
 
 def gaid(text: str) -> str:
     """Advertising id of an Android device: its case matters."""
-    clean = trim(text)
-    return _hashed(clean, clean)
+    return _hashed(trim(text))

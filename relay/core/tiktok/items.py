@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from relay.core.event import JsonObject
 from relay.core.mapping.javascript.dates import epoch_seconds
@@ -14,8 +15,7 @@ from relay.core.mapping.javascript.urls import query_value
 from relay.core.tiktok import hashing
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(NamedTuple):
     """One item with what stands above it in a request. ``item["event_time"]`` is None when the time is unreadable."""
 
     event_source: str
@@ -72,33 +72,38 @@ def web_item(payload: JsonObject, now: int) -> Built:
             properties[name] = payload[name]
     item["properties"] = properties
     source = payload.get("event_source") or "web"
-    if "event_spec_type" in payload and source == "web":
+    if source == "web" and "event_spec_type" in payload:
         properties.update(_special(payload))
-    page = truthy(payload, ("url", "referrer"))
+    page = truthy(payload, ("url", "referrer")) if "url" in payload or "referrer" in payload else None
     if page:
         item["page"] = page
-    lead = payload.get("lead_fields")
-    if source == "crm" and lead and "lead_id" in lead:
-        item["lead"] = {"lead_id": lead["lead_id"], **truthy(lead, ("lead_event_source",))}
+    if source == "crm":
+        item.update(_lead(payload.get("lead_fields") or {}))
     item["limited_data_use"] = payload.get("limited_data_use", False)
     return Built(source, payload.get("test_event_code", ""), item)
+
+
+def _lead(lead: JsonObject) -> JsonObject:
+    """The lead of a CRM event, when it has an id (an empty one counts)."""
+    return {"lead": {"lead_id": lead["lead_id"], **truthy(lead, ("lead_event_source",))}} if "lead_id" in lead else {}
 
 
 def _web_user(payload: JsonObject) -> JsonObject:
     get = payload.get
     address = get("address") or {}
+    ids, phones, emails = get("external_id"), get("phone_number"), get("email")
     user: JsonObject = {
-        "external_id": [hashing.external_id(text) for text in get("external_id", ())],
-        "phone": [hashing.phone(text) for text in get("phone_number", ())],
-        "email": [hashing.email(text) for text in get("email", ())],
-        "first_name": hashing.name(get("first_name", "")),
-        "last_name": hashing.name(get("last_name", "")),
-        "city": hashing.place(address.get("city", "")),
-        "state": hashing.place(address.get("state", "")),
-        "country": hashing.place(address.get("country", "")),
-        "zip_code": hashing.name(address.get("zip_code", "")),
+        "external_id": list(map(hashing.external_id, ids)) if ids else [],
+        "phone": list(map(hashing.phone, phones)) if phones else [],
+        "email": list(map(hashing.email, emails)) if emails else [],
+        "first_name": hashing.name(payload["first_name"]) if "first_name" in payload else "",
+        "last_name": hashing.name(payload["last_name"]) if "last_name" in payload else "",
+        "city": hashing.place(address["city"]) if "city" in address else "",
+        "state": hashing.place(address["state"]) if "state" in address else "",
+        "country": hashing.place(address["country"]) if "country" in address else "",
+        "zip_code": hashing.name(address["zip_code"]) if "zip_code" in address else "",
     }
-    click_id = _web_click_id(get("url", ""), get("ttclid"))
+    click_id = _web_click_id(get("url"), get("ttclid"))
     if click_id is not None:
         user["ttclid"] = click_id
     for name in _WEB_EXTRAS:
@@ -107,7 +112,7 @@ def _web_user(payload: JsonObject) -> JsonObject:
     return user
 
 
-def _web_click_id(url: str, mapped: str | None) -> str | None:
+def _web_click_id(url: str | None, mapped: str | None) -> str | None:
     """The page's own click id wins, even when it is empty and the mapped one is not."""
     found = query_value(url, "ttclid") if url else None
     if not found and not mapped:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import datetime
 
 from relay.core.mapping.javascript.date_parts import Day, TimeOfDay, Zone, is_hour, is_minute, milliseconds
 from relay.core.mapping.javascript.date_tokens import END, Scanner, Token
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = timedelta(seconds=1)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, without paying for time zone objects
+# What SDKs and people's own code write, sparing nearly every event the full parser: date, time, zone.
+_USUAL = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?"
+    r"(?:Z|([+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?"
+)
 _LIMIT = 8_640_000_000_000_000
 
 
@@ -18,20 +23,23 @@ class _Invalid(Exception):
 
 def epoch_seconds(text: str) -> int | None:
     """``Math.floor(new Date(text) / 1000)``; None for an invalid date."""
-    if _is_usual(text):
+    usual = _USUAL.fullmatch(text)
+    if usual:
         try:
-            return (datetime.fromisoformat(text) - _EPOCH) // _SECOND
+            moment = datetime.fromisoformat(usual[1])
         except ValueError:
-            pass  # 30 February and the like: the full parser knows what V8 makes of them
+            pass  # 30 February, 24:00 and the like: the full parser knows what V8 makes of them
+        else:
+            since = moment - _EPOCH
+            return since.days * 86_400 + since.seconds - (_offset(usual[2]) if usual[2] else 0)
     found = epoch_milliseconds(text)
     return None if found is None else found // 1000
 
 
-def _is_usual(text: str) -> bool:
-    """What every Segment SDK writes: 2024-01-15T10:30:00.999Z. Spares nearly every event the full parser."""
-    if len(text) != 24 or text[10] != "T" or text[19] != "." or text[23] != "Z":
-        return False
-    return text[4] == text[7] == "-" and text[13] == text[16] == ":" and text.isascii()
+def _offset(zone: str) -> int:
+    """Seconds of ``+hh:mm`` or ``+hhmm``."""
+    seconds = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
+    return -seconds if zone[0] == "-" else seconds
 
 
 def epoch_milliseconds(text: str) -> int | None:

@@ -24,6 +24,8 @@ def double(number: float) -> float:
 
 def number_of(text: str) -> float:
     """``Number(text)``: NaN when it is none, 0 when it is blank, infinity on overflow."""
+    if _DECIMAL.fullmatch(text):
+        return float(text)
     text = trim(text)
     if not text:
         return 0.0

@@ -29,14 +29,29 @@ _ARTICLE = {"integer": "an", "array": "an", "object": "an"}
 
 def scalar(field: Field, label: str = "") -> Check:
     """A check of one value, named ``label`` in messages (the field's title unless given)."""
-    name = label or field.title
-    coerce = COERCIONS[field.kind]
-    kept = str if field.kind is Kind.STRING and not field.choices else bool if field.kind is Kind.BOOLEAN else None
-    choices = field.choices
+    kind, choices = field.kind, field.choices
+    general = _general(field, label or field.title)
 
     def check(value: Any, findings: Findings) -> Any:
-        if type(value) is kept:
-            return value
+        """What needs no coercion needs nothing else either."""
+        found = type(value)
+        if found is str:
+            fine = kind is Kind.STRING and (not choices or value in choices)
+        elif found is int:
+            fine = kind is Kind.NUMBER and -SAFE <= value <= SAFE
+        elif found is float:
+            fine = kind is Kind.NUMBER and value % 1 > 0  # a fraction: finite, and printed as JavaScript does
+        else:
+            fine = found is bool and kind is Kind.BOOLEAN
+        return value if fine else general(value, findings)
+
+    return check
+
+
+def _general(field: Field, name: str) -> Check:
+    coerce, choices = COERCIONS[field.kind], field.choices
+
+    def check(value: Any, findings: Findings) -> Any:
         # A list of one stands for its element, once; the element is then what a message describes.
         subject = value[0] if type(value) is list and len(value) == 1 else value
         found = coerce(subject)

@@ -2,57 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from relay.core.mapping.schema.coercion import Check, Findings, mismatch, scalar
 from relay.core.mapping.schema.field import Demand, Field, Kind
-from relay.core.mapping.values import UNDEFINED, JsonObject, exists, kind_of
+from relay.core.mapping.schema.lists import list_of
+from relay.core.mapping.values import UNDEFINED, JsonObject, kind_of
+
+# Puts a value into a payload as the destination takes it, or leaves the payload alone when there is nothing to put.
+Fill = Callable[[Any, JsonObject, Findings], None]
+
+
+def nothing(_value: Any, _payload: JsonObject, _findings: Findings) -> None:
+    """What becomes of fields that the destination does not know."""
 
 
 class Schema:
     """Compiled fields of one destination."""
 
     def __init__(self, fields: Sequence[Field], demands: Sequence[Demand] = ()) -> None:
-        self._checks = {field.name: _top_level(field) for field in fields}
+        self._fields = {field.name: field for field in fields}
+        self._fills = {field.name: _fill(field.name, _top_level(field)) for field in fields}
         self._required = tuple(field.name for field in fields if field.required)
-        self._demands = tuple(demands)
-        # Free texts, nearly all there is in an event: kept as they are without asking their check.
-        self._texts = frozenset(
-            field.name for field in fields if field.kind is Kind.STRING and not field.many and not field.choices
+        self._required_members = tuple(
+            (field.name, member.name)
+            for field in fields
+            if not field.many
+            for member in field.members
+            if member.required
         )
+        self._demands = tuple(demands)
+
+    def field(self, name: str) -> Field | None:
+        """The field of this name."""
+        return self._fields.get(name)
+
+    def has_member(self, name: str, member: str) -> bool:
+        """Whether an object field knows this member."""
+        return any(inner.name == member for inner in self._fields[name].members)
+
+    def is_record(self, name: str) -> bool:
+        """Whether the field is a single object."""
+        field = self._fields.get(name)
+        return field is not None and field.kind is Kind.OBJECT and not field.many
+
+    def filler(self, name: str) -> Fill:
+        """Fills one field."""
+        return self._fills.get(name, nothing)
+
+    def member_filler(self, name: str, member: str) -> Fill:
+        """Fills one member of an object field that the payload has already (possibly empty and shared)."""
+        found = next((inner for inner in self._fields[name].members if inner.name == member), None)
+        return nothing if found is None else _fill_member(name, member, _member(found, name))
+
+    def is_complete(self, payload: JsonObject) -> bool:
+        """Whether no field is missing from an admitted payload. A False may still turn out to be fine."""
+        for name in self._required:
+            if name not in payload:
+                return False
+        for name, member in self._required_members:
+            if name in payload and member not in payload[name]:
+                return False
+        for demand in self._demands:
+            if payload.get(demand.field) in demand.values and not all(name in payload for name in demand.needed):
+                return False
+        return True
+
+    def is_surely_complete(self, fixed: JsonObject, mapped: set[str]) -> bool:
+        """Whether no event can leave a field missing, given what is fixed and which other fields are mapped."""
+        if any(name not in fixed for name in self._required):
+            return False
+        if any(name in mapped for name, _ in self._required_members):
+            return False
+        return not any(demand.field in mapped or fixed.get(demand.field) in demand.values for demand in self._demands)
 
     def admit(self, payload: Any, findings: Findings) -> JsonObject:
-        """The payload as the destination takes it. Unknown fields are dropped; problems go to ``findings``."""
+        """The payload as the destination takes it; problems go to ``findings`` in Segment's order."""
         if type(payload) is not dict:
             findings.problems.append(mismatch("The root value", "object", payload))
             return {}
-        admitted = self._admitted(payload, findings)
-        missing = self._missing(payload, admitted)
-        if findings.problems or missing:
-            findings.problems[:] = missing + self._problems_in_order(payload)
-        return admitted
-
-    def _admitted(self, payload: JsonObject, findings: Findings) -> JsonObject:
-        """Driven by what is there, in any order: cheap, and exact but for the order of problems."""
-        texts, checks = self._texts, self._checks
         admitted: JsonObject = {}
-        for name, value in payload.items():
-            if type(value) is str and name in texts:
-                if value:
-                    admitted[name] = value
-            elif name in checks:
-                found = checks[name](value, findings)
-                if found is not UNDEFINED:
-                    admitted[name] = found
-        return admitted
-
-    def _problems_in_order(self, payload: JsonObject) -> list[str]:
-        findings = Findings()
-        for name, check in self._checks.items():
+        for name, fill in self._fills.items():
             if name in payload:
-                check(payload[name], findings)
-        return findings.problems
+                fill(payload[name], admitted, findings)
+        findings.problems[:0] = self._missing(payload, admitted)
+        return admitted
 
     def _missing(self, payload: JsonObject, admitted: JsonObject) -> list[str]:
         """Conditional demands look at the payload as written: ``["Purchase"]`` demands nothing."""
@@ -70,55 +105,66 @@ def _missing_field(name: str, owner: str = "The root value") -> str:
     return f"{owner} is missing the required field '{name}'."
 
 
+def _fill(name: str, check: Check) -> Fill:
+    def fill(value: Any, payload: JsonObject, findings: Findings) -> None:
+        found = check(value, findings)
+        if found is not UNDEFINED:
+            payload[name] = found
+
+    return fill
+
+
+def _fill_member(name: str, member: str, check: Check) -> Fill:
+    def fill(value: Any, payload: JsonObject, findings: Findings) -> None:
+        found = check(value, findings)
+        if found is not UNDEFINED:
+            box = payload[name]
+            if not box:
+                # The empty object may be shared with other events.
+                box = payload[name] = {}
+            box[member] = found
+
+    return fill
+
+
 def _top_level(field: Field) -> Check:
     """Null and the empty text are absent, whatever the type."""
-    if not field.many:
-        single = _record(field) if field.kind is Kind.OBJECT else scalar(field)
-        return lambda value, findings: UNDEFINED if _is_empty(value) else single(value, findings)
-    inner = _list(field, f"/{field.name}")
-    return lambda value, findings: (
-        UNDEFINED if _is_empty(value) else inner(value if type(value) is list else [value], findings)
-    )
+    if field.many:
+        return _top_level_list(field)
+    inner = _record(field) if field.kind is Kind.OBJECT else scalar(field)
+
+    def check(value: Any, findings: Findings) -> Any:
+        return UNDEFINED if value is None or value == "" else inner(value, findings)
+
+    return check
 
 
-def _is_empty(value: Any) -> bool:
-    return value is None or (type(value) is str and not value)
+def _top_level_list(field: Field) -> Check:
+    """What is no list stands for a list of it."""
+    inner = list_of(field, f"/{field.name}")
+    lone = str if field.kind is Kind.STRING else None
+
+    def check(value: Any, findings: Findings) -> Any:
+        if type(value) is lone:
+            return [value] if value else UNDEFINED
+        if type(value) is list:
+            return inner(value, findings)
+        return UNDEFINED if value is None or value == "" else inner([value], findings)
+
+    return check
 
 
 def _member(field: Field, owner: str) -> Check:
     """A member of an object: null is absent, the empty text too unless the member is a text."""
     inner = _wrapped_list(field, f"/{owner}/{field.name}") if field.many else scalar(field)
-    keeps_empty = field.kind is Kind.STRING and not field.many
-
-    def check(value: Any, findings: Findings) -> Any:
-        if value is None or (not keeps_empty and type(value) is str and not value):
-            return UNDEFINED
-        return inner(value, findings)
-
-    return check
-
-
-def _list(field: Field, path: str) -> Check:
-    """What does not exist is removed, empty texts only from lists that hold no texts."""
-    of_texts = field.kind is Kind.STRING
-    element = _Item(field) if field.kind is Kind.OBJECT else None
-
-    def check(values: list[Any], findings: Findings) -> list[Any]:
-        left = [value for value in values if exists(value) and (of_texts or type(value) is not str or value)]
-        if of_texts and all(type(value) is str for value in left):
-            return left
-        found = []
-        for index, value in enumerate(left):
-            label = f"The value at {path}/{index}"
-            found.append(element(value, label, findings) if element else scalar(field, label)(value, findings))
-        return found
-
-    return check
+    if field.kind is Kind.STRING and not field.many:
+        return lambda value, findings: UNDEFINED if value is None else inner(value, findings)
+    return lambda value, findings: UNDEFINED if value is None or value == "" else inner(value, findings)
 
 
 def _wrapped_list(field: Field, path: str) -> Check:
     """A list inside an object; a single plain value stands for a list of it, an object does not."""
-    inner = _list(field, path)
+    inner = list_of(field, path)
 
     def check(value: Any, findings: Findings) -> Any:
         if type(value) is list:
@@ -131,21 +177,6 @@ def _wrapped_list(field: Field, path: str) -> Check:
     return check
 
 
-class _Item:
-    """An element of ``contents``: nothing is removed inside it, nulls are coerced like any value."""
-
-    def __init__(self, field: Field) -> None:
-        self._checks = tuple((member.name, scalar(member)) for member in field.members)
-        self._as_written = field.as_written
-
-    def __call__(self, value: Any, label: str, findings: Findings) -> Any:
-        if type(value) is not dict:
-            findings.problems.append(mismatch(label, "object", value))
-            return value
-        found = {name: check(value[name], findings) for name, check in self._checks if name in value}
-        return {name: found[name] for name in value if name in found} if self._as_written else found
-
-
 def _record(field: Field) -> Check:
     """An object with known members, in their order."""
     checks = {member.name: _member(member, field.name) for member in field.members}
@@ -154,8 +185,6 @@ def _record(field: Field) -> Check:
     def check(value: Any, findings: Findings) -> Any:
         if type(value) is not dict:
             findings.problems.append(mismatch(field.title, "object", value))
-            return value
-        if not value and not required:
             return value
         before = len(findings.problems)
         found = {}
