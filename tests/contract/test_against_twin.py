@@ -1,0 +1,164 @@
+"""The scripts and the in-memory twin take the same random walks and must agree after every step.
+
+Time is kept out: leases are long, and fall due only by being released. What is old is told by the time of receipt.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.adapters.redis.connect import connect
+from relay.adapters.redis.options import StoreOptions
+from relay.adapters.redis.store import RedisStore
+from relay.adapters.system import SystemClock
+from relay.core.event import Burial, Claimed, DeadReason, Lane, NewEntry, Rest, Settlement, StreamSurvey, Worth
+from relay.ports import DeadLetters, Owed
+from tests.contract.conftest import ORDERS, STREAMS, VIEWS
+from tests.twins.clock import FakeClock
+from tests.twins.memory import MemoryStore
+
+STEPS = 120
+HOUR_MS = 3_600_000
+LIVE_AGE_MS = 30_000
+
+
+@dataclass
+class Pair:
+    """The same store twice."""
+
+    ours: RedisStore
+    twin: MemoryStore
+    dice: random.Random
+    held: list[tuple[Claimed, Claimed]] = field(default_factory=list)
+    made: int = 0
+
+    late: tuple[Claimed, Claimed] | None = None  # a lease that was given away
+
+    @property
+    def owed(self) -> tuple[Owed, Owed]:
+        return self.ours.owed, self.twin.owed
+
+    @property
+    def dead_letters(self) -> tuple[DeadLetters, DeadLetters]:
+        return self.ours.dead_letters, self.twin.dead_letters
+
+    async def step(self) -> None:
+        await self.dice.choices(
+            [self.append, self.claim, self.settle, self.settle_late, self.move], weights=[4, 6, 5, 1, 1]
+        )[0]()
+        await self.compare()
+
+    async def append(self) -> None:
+        now = SystemClock().now_ms()
+        entries = []
+        for _ in range(self.dice.randint(1, 8)):
+            self.made += self.dice.random() < 0.8
+            name = f"{self.made}"
+            age = self.dice.choice((0, 0, 0, 60_000))
+            worth = Worth(self.dice.choice((-3, 1, 2, 50)) * 100_000, self.dice.choice(("EUR", "USD", "")))
+            stream = self.dice.choice((ORDERS, VIEWS))
+            entries.append(NewEntry(stream, name, name.encode(), now - age, "web", worth))
+        assert await self.ours.inbox.append(entries) == await self.twin.inbox.append(entries)
+
+    async def claim(self) -> None:
+        stream, lane = self.dice.choice((ORDERS, VIEWS)), self.dice.choice(list(Lane))
+        limit = self.dice.randint(1, 6)
+        one, other = [await port.claim(stream, lane, limit, 10**9) for port in self.owed]
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            assert [told(entry) for entry in one.entries] == [told(entry) for entry in other.entries]
+            assert one.lease.number == other.lease.number
+            fresh = [claimed.lease.first_ms == claimed.now_ms for claimed in (one, other)]
+            assert fresh[0] == fresh[1] or one.now_ms - one.lease.first_ms < 1000
+            self.held.append((one, other))
+
+    async def settle(self) -> None:
+        if self.held:
+            pair = self.dice.choice(self.held)
+            rest = self.dice.choice(list(Rest))
+            size = len(pair[0].entries)
+            fates = [self.dice.choice(("delivered", "dead", "unmatched", "kept", "kept")) for _ in range(size)]
+            reasons = [self.dice.choice(list(DeadReason)) for _ in range(size)]
+            settled = [
+                await port.settle(claimed.lease, settlement(claimed, fates, reasons, rest))
+                for port, claimed in zip(self.owed, pair, strict=True)
+            ]
+            assert settled[0] == settled[1]
+            if rest is not Rest.KEEP or not settled[0].held:
+                self.held.remove(pair)
+                self.late = pair
+
+    async def settle_late(self) -> None:
+        """By a holder that gave its lease away: fenced, unless nobody took it since."""
+        if self.late is not None:
+            settled = [
+                await port.settle(claimed.lease, Settlement([entry.id for entry in claimed.entries]))
+                for port, claimed in zip(self.owed, self.late, strict=True)
+            ]
+            assert settled[0] == settled[1]
+
+    async def move(self) -> None:
+        ports = self.dead_letters
+        listed = [await port.list("shop", limit=1000) for port in ports]
+        keep = [self.dice.random() < 0.3 for _ in listed[0]]
+        chosen = [[one.id for one, yes in zip(letters, keep, strict=True) if yes] for letters in listed]
+        if self.dice.random() < 0.7:
+            moved = [await port.requeue("shop", ids) for port, ids in zip(ports, chosen, strict=True)]
+        else:
+            moved = [await port.discard("shop", ids) for port, ids in zip(ports, chosen, strict=True)]
+        assert moved[0] == moved[1]
+
+    async def compare(self) -> None:
+        ours, twin = await self.ours.owed.survey(), await self.twin.owed.survey()
+        assert [seen(one) for one in ours.streams] == [seen(one) for one in twin.streams]
+        assert ours.dead == twin.dead
+        assert all(one.unbalanced == 0 for one in ours.streams)
+        letters = [await port.list("shop", limit=1000) for port in self.dead_letters]
+        assert [(one.raw, one.reason, one.accepted, one.worth) for one in letters[0]] == [
+            (one.raw, one.reason, one.accepted, one.worth) for one in letters[1]
+        ]
+
+
+def settlement(claimed: Claimed, fates: Sequence[str], reasons: Sequence[DeadReason], rest: Rest) -> Settlement:
+    named = list(zip(claimed.entries, fates, reasons, strict=True))
+    return Settlement(
+        delivered=[entry.id for entry, fate, _ in named if fate == "delivered"],
+        dead=[Burial(entry.id, reason, "", accepted=("A",)) for entry, fate, reason in named if fate == "dead"],
+        unmatched=[entry.id for entry, fate, _ in named if fate == "unmatched"],
+        rest=rest,
+    )
+
+
+def told(entry: Any) -> Any:
+    return entry.raw, entry.received_ms, entry.worth, entry.accepted
+
+
+def seen(look: StreamSurvey) -> Any:
+    books = {name: count for name, count in look.books.items() if count}
+    return look.owed, look.backlog, look.leased, look.oldest_received_ms, dict(look.value_micros), books
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_the_scripts_and_the_twin_agree(running_valkey: Path, seed: int) -> None:
+    ours = await RedisStore.open(
+        connect(f"unix://{running_valkey}"),
+        STREAMS,
+        SystemClock(),
+        StoreOptions(lease_ms=HOUR_MS, live_age_ms=LIVE_AGE_MS),
+    )
+    twin = MemoryStore(STREAMS, FakeClock(int(time.time() * 1000)), HOUR_MS, LIVE_AGE_MS)
+    try:
+        pair = Pair(ours, twin, random.Random(seed))
+        for _ in range(STEPS):
+            await pair.step()
+        assert pair.made > 50
+    finally:
+        await ours.client.run("FLUSHALL")
+        await ours.close()

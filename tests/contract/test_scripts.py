@@ -1,0 +1,341 @@
+"""What only a server can show: nothing half written, memory filled and drained, hostile arguments without effect."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+
+from relay.adapters.redis import keys
+from relay.adapters.redis.connect import connect
+from relay.adapters.redis.inbox import RedisInbox
+from relay.adapters.redis.options import StoreOptions
+from relay.adapters.redis.store import RedisStore
+from relay.adapters.system import SystemClock
+from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
+from relay.core.event import Burial, DeadReason, EntryClass, Lane, NewEntry, Reject, Settlement
+from relay.simulator.traffic import traffic
+from tests.contract.conftest import ORDERS, STREAMS, VIEWS
+from tests.contract.valkey import valkey_server
+from tests.twins.clock import FakeClock
+
+DAY_MS = 86_400_000
+
+
+def entries(count: int, start: int = 0, raw: bytes = b"{}") -> list[NewEntry]:
+    now = SystemClock().now_ms()
+    return [NewEntry(VIEWS, f"id-{start + number}", raw, now, "web") for number in range(count)]
+
+
+async def everything(store: RedisStore) -> dict[bytes, Any]:
+    """Every key and its serialised value."""
+    found: list[bytes] = await store.client.run("KEYS", "*")
+    return {key: await store.client.run("DUMP", key) for key in found}
+
+
+async def some_state(store: RedisStore) -> None:
+    """Entries, a lease, a mark, a dead letter."""
+    await store.inbox.append(entries(10), [Reject("web", "bad", b"[]", 1)])
+    claimed = await store.owed.claim(VIEWS, Lane.LIVE, 4, 10**9)
+    assert claimed is not None
+    await store.owed.settle(claimed.lease, Settlement(dead=[Burial(claimed.lease.first_id, DeadReason.EXPIRED, "")]))
+
+
+GOOD_M = b"1|||web"
+APPEND_KEYS = ["o", "b", "dead", "db", "s1", "s2", "s3"]
+
+
+def append_args(now_ms: int, **changes: Any) -> list[Any]:
+    epoch = changes.get("epoch", now_ms // DAY_MS)
+    args = [1, 3, epoch, DAY_MS, 1, 1, 5, b"\0x", GOOD_M, 0, 1000, 1000]
+    for at, value in changes.get("at", {}).items():
+        args[at] = value
+    return args
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        {0: "x"},
+        {0: -1},
+        {1: 0},
+        {1: 65},
+        {1: "nan"},
+        {2: "1e3"},
+        {3: 0},
+        {4: -1},
+        {4: 2},
+        {4: "inf"},
+        {5: 2},
+        {5: "x"},
+        {6: "1.5"},
+        {6: "9" * 21},
+        {6: ""},
+        {7: b""},
+        {8: b""},
+        {8: b"no bars"},
+        {8: b"1|x|EUR|s"},
+        {9: 1},
+        {9: "x"},
+        {10: "x"},
+        {11: -1},
+    ],
+)
+async def test_hostile_arguments_of_append_change_nothing(redis_store: RedisStore, at: dict[int, Any]) -> None:
+    await some_state(redis_store)
+    before = await everything(redis_store)
+    with pytest.raises(StoreMisused):
+        await redis_store.client.script("append", APPEND_KEYS, append_args(SystemClock().now_ms(), at=at))
+    assert await everything(redis_store) == before
+
+
+@pytest.mark.parametrize("names", [APPEND_KEYS[:-1], [*APPEND_KEYS, "s4"], [], ["o"]])
+async def test_keys_that_do_not_add_up_change_nothing(redis_store: RedisStore, names: list[str]) -> None:
+    before = await everything(redis_store)
+    with pytest.raises(StoreMisused):
+        await redis_store.client.script("append", names, append_args(SystemClock().now_ms()))
+    assert await everything(redis_store) == before
+
+
+async def test_the_arguments_above_are_hostile_only_by_their_change(redis_store: RedisStore) -> None:
+    reply = await redis_store.client.script("append", APPEND_KEYS, append_args(SystemClock().now_ms()))
+    assert reply[1] == b"1"
+
+
+HOSTILE: list[tuple[str, int, list[Any]]] = [
+    ("claim", 3, []),
+    ("claim", 3, ["tail", 5, 5, 5, 5]),
+    ("claim", 3, ["live", 0, 5, 5, 5]),
+    ("claim", 3, ["live", "5; DROP", 5, 5, 5]),
+    ("claim", 3, ["live", 5, -1, 5, 5]),
+    ("claim", 3, ["live", 5, 5, "soon", 5]),
+    ("claim", 2, ["live", 5, 5, 5, 5]),
+    ("settle", 5, []),
+    ("settle", 5, ["-", 1, "engagement", 5, "keep", 0, 0, 0]),
+    ("settle", 5, ["FIRST", 1, "engagement", 5, "perhaps", 0, 0, 0]),
+    ("settle", 5, ["FIRST", 1, "engagement", "x", "keep", 0, 0, 0]),
+    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "1-1", 0, 0]),
+    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 2, "FIRST", 0, 0]),
+    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0]),
+    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 0, "more"]),
+    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 1, "FIRST", "boredom", "", "", "", ""]),
+    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 1, "FIRST", "refused", "", "", ""]),
+    ("settle", 4, ["FIRST", 1, "engagement", 5, "keep", 0, 0, 0]),
+    ("move", 4, ["steal", 1, "engagement", 0]),
+    ("move", 4, ["requeue", 2, "engagement", "conversion", 0]),
+    ("move", 4, ["requeue", 1, "engagement", 2, "1-1"]),
+    ("move", 4, ["discard", 1, "engagement", 1, "*"]),
+    ("move", 2, []),
+    ("gate", 1, []),
+    ("gate", 1, [0]),
+    ("gate", 1, [0, "state"]),
+    ("gate", 1, [-1, "state", "open"]),
+    ("gate", 2, [0, "state", "open"]),
+]
+
+
+@pytest.mark.parametrize(("name", "how_many", "args"), HOSTILE)
+async def test_hostile_arguments_change_nothing(
+    redis_store: RedisStore, name: str, how_many: int, args: list[Any]
+) -> None:
+    await some_state(redis_store)
+    leases: dict[bytes, bytes] = await redis_store.client.run("HGETALL", keys.leases(VIEWS))
+    first = next(key for key in leases if key != b"#")
+    names = {
+        "claim": [keys.owed(VIEWS), keys.leases(VIEWS), keys.mark(VIEWS)],
+        "settle": [*(make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)), keys.dead("shop")],
+        "move": [keys.dead("shop"), keys.intake_books(), keys.owed(VIEWS), keys.books(VIEWS)],
+        "gate": [keys.gate("shop"), keys.gate("app")],
+    }[name][:how_many]
+    before = await everything(redis_store)
+    with pytest.raises(StoreMisused):
+        await redis_store.client.script(name, names, [first if arg == "FIRST" else arg for arg in args])
+    assert await everything(redis_store) == before
+
+
+@pytest.mark.parametrize("make", [keys.owed, keys.books, lambda _: keys.dead(keys.INTAKE)])
+async def test_a_key_of_a_wrong_type_changes_nothing(redis_store: RedisStore, make: Any) -> None:
+    await redis_store.client.run("SET", make(VIEWS), "somebody else's")
+    before = await everything(redis_store)
+    with pytest.raises(StoreMisused, match="WRONGTYPE"):
+        await redis_store.inbox.append(entries(3), [Reject("web", "bad", b"[]", 1)])
+    assert await everything(redis_store) == before
+
+
+async def test_a_counter_that_overflows_does_not_stop_the_script(redis_store: RedisStore) -> None:
+    full = str(2**63 - 1)
+    await redis_store.client.run("HSET", keys.books(VIEWS), "accepted", full, "delivered", full, "duplicates", "many")
+    assert await redis_store.inbox.append([*entries(3), *entries(1)]) == [True, True, True, False]
+    claimed = await redis_store.owed.claim(VIEWS, Lane.LIVE, 10, 10**9)
+    assert claimed is not None
+    settled = await redis_store.owed.settle(claimed.lease, Settlement([entry.id for entry in claimed.entries]))
+    assert settled.delivered == 3
+    assert await redis_store.client.run("XLEN", keys.owed(VIEWS)) == 0
+
+
+async def test_a_stream_whose_ids_are_used_up_loses_nothing(redis_store: RedisStore) -> None:
+    last = f"{2**64 - 1}-{2**64 - 1}"
+    await redis_store.client.run("XADD", keys.owed(VIEWS), last, "e", "\0x", "m", "1|||web")
+    with pytest.raises(StoreMisused):
+        await redis_store.inbox.append(entries(3))
+    await redis_store.client.run("DEL", keys.owed(VIEWS))
+    assert await redis_store.inbox.append(entries(3)) == [True, True, True], "nothing was remembered as seen"
+
+
+async def test_scripts_are_loaded_again_when_the_server_forgot_them(redis_store: RedisStore) -> None:
+    assert await redis_store.inbox.append(entries(1)) == [True]
+    await redis_store.client.run("SCRIPT", "FLUSH")
+    assert await redis_store.inbox.append(entries(1)) == [False]
+    assert await redis_store.owed.claim(VIEWS, Lane.LIVE, 1, 1) is not None
+
+
+@pytest.mark.parametrize("days", [-400, -1, 1, 400])
+async def test_a_wrong_clock_of_ours_does_not_break_dedupe(redis_store: RedisStore, days: int) -> None:
+    """The script finds itself in another epoch, changes nothing and says so; the caller asks with the right keys."""
+    assert await redis_store.inbox.append(entries(2)) == [True, True]
+    clock = FakeClock(SystemClock().now_ms() + days * DAY_MS)
+    wrong = await RedisStore.open(redis_store.client, STREAMS, clock)
+    assert await wrong.inbox.append(entries(3)) == [False, False, True]
+    assert await wrong.inbox.append(entries(3)) == [False, False, False]
+
+
+async def test_ids_are_looked_up_in_every_epoch_that_counts(redis_store: RedisStore) -> None:
+    """Move what was written today into older epochs: known as long as the oldest looked up, then new again."""
+    (entry,) = entries(1)
+    for klass, epochs in keys.EPOCHS.items():
+        one = NewEntry(VIEWS._replace(klass=klass), "known", b"{}", entry.received_ms, "web")
+        now = SystemClock().now_ms() // keys.EPOCH_MS[klass]
+        for back in range(1, epochs + 1):
+            assert await redis_store.inbox.append([one]) == [True]
+            (key,) = await redis_store.client.run("KEYS", keys.seen_prefix(klass, now) + b"*")
+            bucket = key.rpartition(b":")[2]
+            await redis_store.client.run("RENAME", key, keys.seen_prefix(klass, now - back) + bucket)
+            assert await redis_store.inbox.append([one]) == [back == epochs]
+            await redis_store.client.run("FLUSHALL")
+
+
+async def test_seen_ids_expire_by_themselves_when_their_last_epoch_ends(redis_store: RedisStore) -> None:
+    now = SystemClock().now_ms()
+    await redis_store.inbox.append(
+        [NewEntry(stream, f"x{number}", b"{}", now, "web") for stream in (VIEWS, ORDERS) for number in range(20)]
+    )
+    for klass in EntryClass:
+        length, epochs = keys.EPOCH_MS[klass], keys.EPOCHS[klass]
+        found = await redis_store.client.run("KEYS", f"{keys.prefix()}s:{klass.value[0]}:*")
+        assert len(found) == 20
+        for key in found:
+            assert await redis_store.client.run("PEXPIRETIME", key) == (now // length + epochs) * length
+            assert await redis_store.client.run("OBJECT", "ENCODING", key) == b"intset"
+
+
+async def test_the_intakes_own_letters_are_bounded_in_bytes_and_age(redis_store: RedisStore) -> None:
+    options = StoreOptions(rejects_bytes=50_000, reject_bytes=1000)
+    store = await RedisStore.open(redis_store.client, STREAMS, SystemClock(), options)
+    noise = bytes(range(256)) * 8
+    for number in range(30):
+        rejects = [Reject("web", "bad", bytes([number, at]) + noise, 1) for at in range(10)]
+        await store.inbox.append([], rejects)
+    letters = await store.dead_letters.list("-", limit=1000)
+    sizes = [len(fields[b"e"]) for _, fields in await store.client.run("XRANGE", keys.dead("-"), "-", "+")]
+    assert sum(sizes) <= 50_000
+    assert letters[-1].raw == (bytes([29, 9]) + noise)[:1000]
+    assert int(await store.client.run("HGET", keys.intake_books(), "bytes")) == sum(sizes)
+    assert await store.dead_letters.discard("-", [letters[0].id]) == 1
+    assert int(await store.client.run("HGET", keys.intake_books(), "bytes")) == sum(sizes[1:])
+    aged = await RedisStore.open(redis_store.client, STREAMS, SystemClock(), StoreOptions(rejects_age_ms=0))
+    await aged.inbox.append([], [Reject("web", "bad", b"[]", 1)] * 500)
+    assert len(await store.dead_letters.list("-", limit=1000)) <= 501
+
+
+async def test_a_full_group_of_real_events_stays_far_below_ten_milliseconds(redis_store: RedisStore) -> None:
+    raws = [orjson.dumps(event) for event in itertools.islice(traffic(5, 1_764_000_000_000), 512)]
+    now = SystemClock().now_ms()
+    streams = (VIEWS, ORDERS)
+    await redis_store.client.run("SLOWLOG", "RESET")
+    await redis_store.client.run("CONFIG", "RESETSTAT")
+    for turn in range(4):
+        group = [NewEntry(streams[at % 2], f"{turn}-{at}", raw, now, "web") for at, raw in enumerate(raws)]
+        await redis_store.inbox.append(group)
+    for stream in streams:
+        for dead in (False, True):
+            claimed = await redis_store.owed.claim(stream, Lane.LIVE, 500, 10**9)
+            assert claimed is not None
+            ids = [entry.id for entry in claimed.entries]
+            burials = [Burial(id_, DeadReason.REFUSED, "no" * 50) for id_ in ids]
+            await redis_store.owed.settle(claimed.lease, Settlement(dead=burials) if dead else Settlement(ids))
+    letters = await redis_store.dead_letters.list("shop", limit=500)
+    await redis_store.dead_letters.requeue("shop", [letter.id for letter in letters])
+    stats = await redis_store.client.run("INFO", "commandstats")
+    mean_ms = stats["cmdstat_evalsha"]["usec_per_call"] / 1000
+    assert mean_ms < 10, f"{mean_ms} ms a script on average"
+    slow = await redis_store.client.run("SLOWLOG", "LEN")
+    assert slow <= 2, "more than a hiccup of a busy machine"
+
+
+async def test_no_lease_is_scanned_over(redis_store: RedisStore) -> None:
+    """Fifty open leases over 10,000 entries: a claim behind them reads only what it takes."""
+    for start in range(0, 10_000, 500):
+        await redis_store.inbox.append(entries(500, start))
+    for _ in range(50):
+        assert await redis_store.owed.claim(VIEWS, Lane.LIVE, 190, 10**9) is not None
+    await redis_store.client.run("CONFIG", "RESETSTAT")
+    assert await redis_store.owed.claim(VIEWS, Lane.LIVE, 10, 10**9) is not None
+    stats = await redis_store.client.run("INFO", "commandstats")
+    assert stats["cmdstat_xrange"]["calls"] < 60
+    assert stats["cmdstat_xrange"]["usec"] < 5000
+
+
+@pytest.fixture
+async def small() -> AsyncIterator[RedisStore]:
+    """A server with 8 MB."""
+    with valkey_server(maxmemory="8mb") as socket:
+        client = connect(f"unix://{socket}")
+        options = StoreOptions(max_bytes=10**12, high=1.0, low=0.99)
+        store = await RedisStore.open(client, STREAMS, SystemClock(), options)
+        yield store
+        await client.close()
+
+
+async def test_a_full_memory_refuses_new_entries_and_can_always_be_drained(small: RedisStore) -> None:
+    noise = b"".join(bytes([number]) * 3 for number in range(256))
+    taken = 0
+    trouble = None
+    while trouble is None:
+        try:
+            taken += sum(await small.inbox.append(entries(100, taken, noise)))
+        except StoreUnavailable as refused:
+            trouble = refused.trouble
+    assert trouble is StoreTrouble.FULL
+    survey = await small.owed.survey()
+    assert survey.streams[1].owed == taken > 1000
+    assert survey.streams[1].unbalanced == 0
+    await small.gates.set_paused("shop", paused=False)
+    while (claimed := await small.owed.claim(VIEWS, Lane.LIVE, 500, 10**9)) is not None:
+        ids = [entry.id for entry in claimed.entries]
+        burial = [Burial(ids[0], DeadReason.REFUSED, "")]
+        settled = await small.owed.settle(claimed.lease, Settlement(ids[1:], burial))
+        assert settled.delivered + settled.dead == len(ids)
+    assert (await small.owed.survey()).streams[1].owed == 0
+    assert await small.inbox.append(entries(3, 10**6)) == [True, True, True]
+
+
+def test_the_digest_is_keyed_and_knows_the_destination(redis_store: RedisStore) -> None:
+    def members(key: bytes) -> set[Any]:
+        box = RedisInbox(
+            redis_store.client,
+            STREAMS,
+            SystemClock(),
+            redis_store.inbox._codec,
+            StoreOptions(),
+            lambda: None,
+            lambda: key,
+        )
+        both = [NewEntry(stream, "same", b"{}", 0, "web") for stream in (ORDERS, STREAMS[2])]
+        _, args = box._arguments(both, [])
+        return {arg for arg in args if isinstance(arg, int) and abs(arg) > 10**14}
+
+    assert len(members(b"one")) == 2
+    assert not members(b"one") & members(b"two")
