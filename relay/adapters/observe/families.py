@@ -22,6 +22,7 @@ class Families:
         self._registry = registry
         self._intake()
         self._delivery()
+        self._calls()
         self._owed()
         self._store()
         self._process()
@@ -72,6 +73,15 @@ class Families:
             "ambiguous",
         )
         self.leases_lost = self._counter("leases_lost_total", "Settlements that came too late.", "destination", "class")
+        self.delay = Distribution(
+            "relay_delivery_delay_seconds",
+            "Time from receipt to acceptance by TikTok.",
+            ("destination", "class"),
+            DELAY_BOUNDS,
+            self._registry,
+        )
+
+    def _calls(self) -> None:
         self.requests = self._counter(
             "tiktok_requests_total", "Calls to TikTok, by verdict and code.", "destination", "verdict", "code"
         )
@@ -80,13 +90,6 @@ class Families:
             "Time TikTok took to answer a call.",
             ("destination",),
             REQUEST_BOUNDS,
-            self._registry,
-        )
-        self.delay = Distribution(
-            "relay_delivery_delay_seconds",
-            "Time from receipt to acceptance by TikTok.",
-            ("destination", "class"),
-            DELAY_BOUNDS,
             self._registry,
         )
         self.gate = self._gauge("gate_state", "1 for the state a gate is in.", "destination", "state")

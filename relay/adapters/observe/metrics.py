@@ -69,28 +69,32 @@ class Metrics:
         return generate_latest(self._registry)
 
     def _table(self) -> dict[type, Callable[[Any], None]]:
-        families = self._families
         return {
             told.EventsReceived: self._events_received,
             told.SenderRefused: self._sender_refused,
-            told.WorthIgnored: lambda notice: families.worth_ignored.labels(self._source(notice.source)).inc(),
             told.EntriesDelivered: self._entries_delivered,
             told.EntriesBuried: self._entries_buried,
-            told.EntriesUnmatched: lambda notice: families.settled.labels(*notice.stream, "unmatched").inc(
-                notice.count
-            ),
+            told.EntriesUnmatched: self._entries_unmatched,
             told.EntriesReturned: self._entries_returned,
             told.CallAnswered: self._call_answered,
+            told.DeadLettersMoved: self._dead_letters_moved,
+            told.StoreLost: self._store_lost,
+            told.StoreSurveyed: self._store_surveyed,
+            told.LoopLagged: self._loop_lagged,
+            **self._simple_readings(),
+        }
+
+    def _simple_readings(self) -> dict[type, Callable[[Any], None]]:
+        """One metric each, or none."""
+        families = self._families
+        return {
+            told.WorthIgnored: lambda notice: families.worth_ignored.labels(self._source(notice.source)).inc(),
             told.GateMoved: lambda notice: self._gauges.gate(notice.destination, notice.after),
             told.PaceChanged: lambda notice: families.concurrency.labels(notice.destination).set(notice.limit),
             told.LeaseLost: lambda notice: families.leases_lost.labels(*notice.stream).inc(),
-            told.DeadLettersMoved: self._dead_letters_moved,
             told.DestinationPaused: _nothing,  # the survey's gate state shows it
-            told.StoreLost: self._store_lost,
             told.StoreRestored: lambda _notice: families.redis_up.set(1),
             told.EmbeddedChanged: lambda notice: families.embedded.labels(notice.change).inc(),
-            told.StoreSurveyed: self._store_surveyed,
-            told.LoopLagged: self._loop_lagged,
             told.ServiceStarted: _nothing,
             told.ServiceStopping: _nothing,
             told.ServiceStopped: _nothing,

@@ -52,16 +52,16 @@ class Ledger:
         return {**asdict(self), "clean": self.clean}
 
 
-def judge(
-    obligations: Obligations,
-    ids: Iterable[Mapping[str, Any]],
-    dead: Iterable[str],
-    *,
-    delivered: int,
-    unbalanced: int,
-    longest_delay: float,
-    seconds: float,
-) -> Ledger:
+class Relay(NamedTuple):
+    """What the relay itself says at the end."""
+
+    delivered: int
+    unbalanced: int
+    longest_delay: float
+    seconds: float
+
+
+def judge(obligations: Obligations, ids: Iterable[Mapping[str, Any]], dead: Iterable[str], relay: Relay) -> Ledger:
     """``ids``: rows of the simulator's books; ``dead``: message ids of dead letters, which are kept, not lost."""
     rows = {Counted(row["event"], row["event_id"]): row for row in ids}
     buried = set(dead)
@@ -72,13 +72,13 @@ def judge(
         repeated=obligations.repeated,
         accepted=len(obligations.accepted),
         wanted=len(set(obligations.wanted.values())),
-        delivered=delivered,
+        delivered=relay.delivered,
         dead_letters=len(buried),
         counted=counted,
         removed_repeats=sum(row["times"] for row in rows.values()) - counted,
         lost=len(lost),
         doubled=counted - len(rows),
-        longest_delay=round(longest_delay, 1),
-        unbalanced=unbalanced,
-        seconds=round(seconds, 1),
+        longest_delay=round(relay.longest_delay, 1),
+        unbalanced=relay.unbalanced,
+        seconds=round(relay.seconds, 1),
     )

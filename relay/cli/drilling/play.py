@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from relay.cli.drilling.ledger import Counted, Ledger, Obligations, judge
+from relay.cli.drilling.ledger import Counted, Ledger, Obligations, Relay, judge
 from relay.cli.drilling.stage import Stage
 from relay.cli.sending import Manner, Target, send_all
 from relay.core.event import JsonObject
@@ -158,12 +158,11 @@ class Play:
     async def _settle(self, seconds: float) -> Ledger:
         letters = await self.stage.letters()
         parts = self.last_status.get("destinations") or [{}]
-        return judge(
-            self.obligations,
-            await self.stage.ids(),
-            [str(letter["message_id"]) for letter in letters],
+        relay = Relay(
             delivered=sum(part.get("delivered") or 0 for part in parts),
             unbalanced=sum(part.get("unbalanced") or 0 for part in parts),
             longest_delay=max((look.oldest for look in self.looks), default=0.0),
             seconds=seconds,
         )
+        dead = [str(letter["message_id"]) for letter in letters]
+        return judge(self.obligations, await self.stage.ids(), dead, relay)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from relay.cli.drilling.ledger import Counted, Ledger, Obligations, judge
+from relay.cli.drilling.ledger import Counted, Ledger, Obligations, Relay, judge
 
 
 def row(event_id: str, times: int = 1, counted: int = 1) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def promised(*ids: str) -> Obligations:
 
 
 def end(obligations: Obligations, *rows: dict[str, Any], dead: tuple[str, ...] = (), unbalanced: int = 0) -> Ledger:
-    return judge(obligations, rows, dead, delivered=2, unbalanced=unbalanced, longest_delay=12.34, seconds=40.0)
+    return judge(obligations, rows, dead, Relay(2, unbalanced, 12.34, 40.0))
 
 
 def test_everything_counted_once_is_clean() -> None:

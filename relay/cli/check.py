@@ -1,0 +1,117 @@
+"""``relay check``: would it start, what would a 200 survive, does TikTok know us, what to enter in Segment."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from relay.cli.checking import Report, look
+from relay.cli.client import Misconfigured
+from relay.cli.drawing import print_json, screen, table
+from relay.config import load_settings
+from relay.core.errors import ConfigError
+from relay.core.event import JsonObject
+
+MARKS = {"ok": "ok", "warning": "WARNING", "refuse": "REFUSED"}
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path), help="relay.toml; outranks RELAY_CONFIG.")
+@click.option("--offline", is_flag=True, help="Do not ask TikTok about the tokens.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def check(config: Path | None, offline: bool, as_json: bool) -> None:
+    """Check configuration, store and credentials before (or while) a relay runs. Sends no conversion."""
+    try:
+        loaded = load_settings(config)
+    except ConfigError as error:
+        raise Misconfigured(
+            "the configuration cannot be used:\n" + "\n".join(f"  {p}" for p in error.problems)
+        ) from None
+    report = asyncio.run(look(loaded, offline=offline))
+    if as_json:
+        print_json(document(report))
+    else:
+        draw(screen(), report)
+    sys.exit(exit_code(report))
+
+
+def exit_code(report: Report) -> int:
+    """2 for what the operator must set otherwise, 1 for what the world says no to."""
+    if report.problems:
+        return 2
+    return 0 if report.good else 1
+
+
+def document(report: Report) -> JsonObject:
+    """For scripts."""
+    findings = report.health.findings if report.health else ()
+    return {
+        "ok": report.good,
+        "problems": report.problems,
+        "configuration": {
+            key: {"value": value, "from": origin} for key, (value, origin) in report.configuration.items()
+        },
+        "store": {
+            "which": report.store,
+            "durability": report.health.durability if report.health else None,
+            "findings": [{"level": one.level.value, "topic": one.topic, "text": one.text} for one in findings],
+        },
+        "tiktok": {name: {"good": probe.good, "detail": probe.detail} for name, probe in report.probes.items()},
+        "segment": report.segment,
+    }
+
+
+def draw(console: Console, report: Report) -> None:
+    """For people."""
+    rows = [(key, value, origin) for key, (value, origin) in report.configuration.items()]
+    console.print(table("Configuration", ("key", "value", "from"), rows))
+    draw_store(console, report)
+    draw_tiktok(console, report)
+    for settings in report.segment:
+        draw_segment(console, settings)
+    for problem in report.problems:
+        console.print(f"PROBLEM  {problem}")
+    console.print("\nAll good: relay serve will start." if report.good else "\nNot good yet; see above.")
+
+
+def draw_store(console: Console, report: Report) -> None:
+    """Findings, the durability first."""
+    if report.health is None:
+        return
+    console.print(f"\nStore: {report.store}")
+    console.print(f"  {report.health.durability}")
+    rows = [
+        (MARKS[one.level.value], one.topic, one.text) for one in report.health.findings if one.topic != "durability"
+    ]
+    console.print(table("", ("", "looked at", "found"), rows))
+
+
+def draw_tiktok(console: Console, report: Report) -> None:
+    """One line per destination."""
+    if not report.probes:
+        return
+    words = {True: "ok", False: "REFUSED", None: "unknown"}
+    rows = [(words[probe.good], name, probe.detail) for name, probe in report.probes.items()]
+    console.print(table("\nTikTok", ("", "destination", "answer"), rows))
+
+
+def draw_segment(console: Console, settings: JsonObject) -> None:
+    """What to type into Segment's form."""
+    title = f"source {settings['source']}" if settings["source"] else "Webhooks (Actions) destination"
+    headers = ", ".join(f"{name}: {value}" for name, value in settings["headers"].items())
+    rows = [
+        ("URL", settings["url"]),
+        ("", f"this relay listens on {settings['listens_on']}"),
+        ("Method", settings["method"]),
+        ("Shared secret", settings["shared_secret"] or "(none set)"),
+        ("Headers", headers or "(none needed)"),
+        ("Data", settings["data"]),
+        ("Batching", "off" if settings["batch_size"] == 1 else f"at most {settings['batch_size']} events"),
+    ]
+    console.print(table(f"\nEnter in Segment: {title}", ("setting", "value"), rows))
+    if settings["note"]:
+        console.print(settings["note"])
