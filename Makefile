@@ -51,9 +51,9 @@ drill: $(VENV)/.runtime ## play an outage on this machine
 	$(BIN)/relay drill
 
 lock: $(VENV)/.dev ## pin every dependency, with hashes and without addresses
-	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \
+	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--no-annotate --allow-unsafe -o requirements.txt pyproject.toml
-	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \
+	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--no-annotate --allow-unsafe --extra dev -o requirements-dev.txt pyproject.toml
 
 clean: ## remove the environment and caches
