@@ -58,12 +58,13 @@ def test_secrets_are_masked_in_both_forms(runner: CliRunner, tiktok: None) -> No
         assert "segment.shared_secret" in output
 
 
-def test_for_people(runner: CliRunner, tiktok: None) -> None:
+def test_for_people(runner: CliRunner, tiktok: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAY_SEGMENT_TOKEN", "t")
     result = runner.invoke(check)
     assert result.exit_code == 0
     for words in (
         "Enter in Segment",
-        "at most 500",
+        "at most 500 events",
         "survives a power cut",
         "no complaint about the token",
         "All good",
