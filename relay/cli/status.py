@@ -10,6 +10,8 @@ from relay.cli.client import ask
 from relay.cli.drawing import duration, money, number, print_json, printable, screen, size, table
 from relay.core.event import JsonObject
 
+WORRYING_S = 86_400  # a store that is full in a week, at the rate of the last minute, is no news
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the whole status document.")
@@ -35,7 +37,7 @@ def head(document: JsonObject) -> Iterator[str]:
     if store.get("up"):
         limit = f" of {size(store['max_bytes'])}" if store.get("max_bytes") else ""
         full = store.get("full_in_seconds")
-        forecast = "" if full is None else f", full in {duration(full)}"
+        forecast = f", FULL IN {duration(full)}" if full is not None and full < WORRYING_S else ""
         yield f"store: up, {size(store.get('used_bytes'))}{limit}{forecast}"
     else:
         yield f"store: DOWN, {store.get('trouble') or 'not looked at yet'} {store.get('detail') or ''}".rstrip()
@@ -50,7 +52,7 @@ def head(document: JsonObject) -> Iterator[str]:
 
 def destination_row(part: JsonObject) -> tuple[str, ...]:
     """One line of the table."""
-    waiting = "not shrinking" if part.get("backlog") else "-"
+    done_in = duration(part.get("drain_eta_seconds"), "not shrinking") if part.get("backlog") else "-"
     return (
         part["name"],
         part.get("gate") or "-",
@@ -58,7 +60,7 @@ def destination_row(part: JsonObject) -> tuple[str, ...]:
         number(part.get("backlog")),
         duration(part.get("oldest_age_seconds")),
         money(part.get("value") or {}),
-        duration(part.get("drain_eta_seconds"), waiting),
+        done_in,
         str(part.get("concurrency", "-")),
         number(part.get("dead_letters")),
     )

@@ -35,6 +35,8 @@ def test_what_is_wrong_is_said() -> None:
         "streams": [{"unbalanced": -3}, {"unbalanced": 1}],
     }
     text = "\n".join(head(document))
+    assert "FULL IN" not in text
+    assert "FULL IN 1h 1m" in "\n".join(head({"store": {"up": True, "used_bytes": 1, "full_in_seconds": 3660}}))
     assert "store: DOWN, redis_loading 40 %" in text
     assert "intake rejected 1,200 events" in text
     assert "BOOKS DO NOT BALANCE: 4 entries" in text
