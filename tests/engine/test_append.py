@@ -49,6 +49,17 @@ async def test_one_request_one_call() -> None:
     assert len(inbox.rejects) == 2
 
 
+async def test_whoever_delivers_is_told_after_each_call() -> None:
+    inbox, stopping, told = ListInbox(), asyncio.Event(), list[int]()
+    appender = Appender(inbox, QUEUE, appended=lambda: told.append(len(inbox.entries)))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(appender.run(stopping))
+        await appender.submit([entry("1")])
+        await appender.submit([entry("2")])
+        stopping.set()
+    assert told == [1, 2]
+
+
 async def test_what_gathers_during_a_call_goes_with_the_next() -> None:
     inbox = ListInbox()
     inbox.gate = asyncio.Event()

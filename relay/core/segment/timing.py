@@ -85,6 +85,8 @@ def read_time(value: Any) -> int | None:
 
 
 def _epoch(number: float) -> int:
+    if abs(number) > LAST_MS:
+        raise ValueError("no date that can be written")
     return int(number if abs(number) >= SMALLEST_EPOCH_MS else number * 1000)
 
 

@@ -43,7 +43,21 @@ def test_the_spellings_in_use(text: Any, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "2026-13-40", None, True, [], {}, "9" * 400, float("inf"), float("nan")]
+    "text",
+    [
+        "",
+        "yesterday",
+        "2026-13-40",
+        None,
+        True,
+        [],
+        {},
+        "9" * 400,
+        1.8446745843048358e19,
+        -1e30,
+        float("inf"),
+        float("nan"),
+    ],
 )
 def test_what_nobody_can_read(text: Any) -> None:
     assert read_time(text) is None
