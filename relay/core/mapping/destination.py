@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from relay.core.mapping.compiler import Compiler
 from relay.core.mapping.errors import MappingError, TriggerError
 from relay.core.mapping.javascript.json import compact
-from relay.core.mapping.subscription import KITS, Kit, Mapped, Rejected, compile_item
+from relay.core.mapping.subscription import KITS, Kit, Rejected, Unsendable, compile_item
 from relay.core.mapping.trigger import Trigger, compile_trigger
 from relay.core.mapping.values import JsonObject
+from relay.core.tiktok.items import Built
 
 
 class Item(NamedTuple):
@@ -31,13 +32,17 @@ class Item(NamedTuple):
     event_time: int | None = None
 
 
+_Run = Callable[[JsonObject, int], Built | Unsendable | Rejected]
+
+
 @dataclass(frozen=True, slots=True)
 class _Subscription:
     """One compiled subscription. ``event_of`` gives TikTok's name of the event without mapping all of it."""
 
     name: str
+    place: int
     trigger: Trigger
-    run: Callable[[JsonObject, int], Mapped | Rejected]
+    run: _Run
     event_of: Callable[[JsonObject], str]
 
 
@@ -49,16 +54,16 @@ class DestinationMapping:
         self.repair = repair
         self._default_source = kit.source
         # Nearly every trigger is `event = "…"` or `type = "…"`: those are looked up, the others are asked in turn.
-        self._by_event: dict[str, list[tuple[int, _Subscription]]] = {}
-        self._by_type: dict[str, list[tuple[int, _Subscription]]] = {}
-        self._others: list[tuple[int, _Subscription]] = []
-        for place in enumerate(subscriptions):
-            literal = place[1].trigger.literal
+        self._by_event: dict[str, tuple[_Subscription, ...]] = {}
+        self._by_type: dict[str, tuple[_Subscription, ...]] = {}
+        self._others: tuple[_Subscription, ...] = ()
+        for subscription in subscriptions:
+            literal = subscription.trigger.literal
             if literal is None:
-                self._others.append(place)
+                self._others += (subscription,)
             else:
                 table = self._by_event if literal[0] == "event" else self._by_type
-                table.setdefault(literal[1], []).append(place)
+                table[literal[1]] = (*table.get(literal[1], ()), subscription)
 
     def matches(self, event: Any) -> tuple[str, ...]:
         """TikTok's names of the events that the matching subscriptions would send; empty when nobody wants it."""
@@ -69,48 +74,40 @@ class DestinationMapping:
 
         ``received_s`` stands in for a missing timestamp. Never raises for what an event holds.
         """
-        return [self._item(subscription, event, received_s) for subscription in self._wanted(event)]
+        wanted = self._wanted(event)
+        if len(wanted) == 1:
+            return [self._item(wanted[0], event, received_s)]
+        return [self._item(subscription, event, received_s) for subscription in wanted]
 
-    def _wanted(self, event: Any) -> list[_Subscription]:
+    def _wanted(self, event: Any) -> Sequence[_Subscription]:
+        """Asked for every event that comes in and for every entry that goes out, so the usual answer comes first."""
         if type(event) is not dict:
-            return []
+            return ()
         name, kind = event.get("event"), event.get("type")
-        found = list(self._by_event.get(name, ())) if type(name) is str else []
-        if type(kind) is str:
-            found += self._by_type.get(kind, ())
-        found += [place for place in self._others if _may_match(place[1].trigger, event)]
-        if len(found) > 1:
-            found.sort(key=lambda place: place[0])
-        return [subscription for _, subscription in found]
+        by_event = self._by_event.get(name, ()) if type(name) is str else ()
+        by_type = self._by_type.get(kind, ()) if type(kind) is str else ()
+        if self._others or (by_event and by_type):
+            others = (subscription for subscription in self._others if _may_match(subscription.trigger, event))
+            return sorted((*by_event, *by_type, *others), key=_place)
+        return by_event or by_type
 
     def _item(self, subscription: _Subscription, event: JsonObject, received_s: int) -> Item:
-        result = _mapped(subscription, event, received_s)
-        if isinstance(result, Rejected):
-            return self._failed(subscription, event, result.message)
-        if result.doubts:
-            return self._failed(subscription, event, "; ".join(result.doubts))
-        built = result.built
-        data = built.item
+        result = subscription.run(event, received_s)
+        if not isinstance(result, Built):
+            return self._failed(subscription, event, result)
+        event_source, test_event_code, data = result
+        body = compact(data)
         return Item(
-            subscription=subscription.name,
-            event=data["event"],
-            event_source=built.event_source,
-            test_event_code=built.test_event_code,
-            data=data,
-            error=None,
-            body=compact(data),
-            event_time=data["event_time"],
+            subscription.name, data["event"], event_source, test_event_code, data, None, (), body, data["event_time"]
         )
 
-    def _failed(self, subscription: _Subscription, event: JsonObject, message: str) -> Item:
-        return Item(
-            subscription=subscription.name,
-            event=subscription.event_of(event),
-            event_source=self._default_source,
-            test_event_code="",
-            data=None,
-            error=message,
-        )
+    def _failed(self, subscription: _Subscription, event: JsonObject, result: Unsendable | Rejected) -> Item:
+        message = result.message if isinstance(result, Rejected) else "; ".join(result.doubts)
+        return Item(subscription.name, subscription.event_of(event), self._default_source, "", None, message)
+
+
+def _place(subscription: _Subscription) -> int:
+    return subscription.place
 
 
 def _may_match(trigger: Trigger, event: JsonObject) -> bool:
@@ -119,15 +116,6 @@ def _may_match(trigger: Trigger, event: JsonObject) -> bool:
         return trigger(event)
     except TriggerError:
         return True
-
-
-def _mapped(subscription: _Subscription, event: JsonObject, received_s: int) -> Mapped | Rejected:
-    if subscription.trigger.literal is None:
-        try:
-            subscription.trigger(event)
-        except TriggerError as failure:
-            return Rejected(str(failure))
-    return subscription.run(event, received_s)
 
 
 def compile_destination(
@@ -145,7 +133,7 @@ def compile_destination(
     for number, subscription in enumerate(subscriptions, 1):
         if subscription.get("enabled", True) is not False:
             name = _unique(subscription.get("name") or f"subscription {number}", names)
-            found = _compiled(kit, name, subscription, problems)
+            found = _compiled(kit, name, number, subscription, problems)
             compiled += [found] if found else []
     if problems:
         raise MappingError(problems)
@@ -161,7 +149,9 @@ def _unique(name: Any, taken: set[str]) -> str:
     return text
 
 
-def _compiled(kit: Kit, name: str, subscription: Mapping[str, Any], problems: list[str]) -> _Subscription | None:
+def _compiled(
+    kit: Kit, name: str, place: int, subscription: Mapping[str, Any], problems: list[str]
+) -> _Subscription | None:
     mapping = subscription.get("mapping", subscription.get("settings"))
     trigger = run = None
     try:
@@ -174,7 +164,22 @@ def _compiled(kit: Kit, name: str, subscription: Mapping[str, Any], problems: li
         problems += [f"{name}: {text}" for text in problem.errors]
     if trigger is None or run is None:
         return None
-    return _Subscription(name, trigger, run, _event_of(mapping))
+    return _Subscription(name, place, trigger, _guarded(trigger, run), _event_of(mapping))
+
+
+def _guarded(trigger: Trigger, run: _Run) -> _Run:
+    """A trigger that fails is Segment's reason to reject the event; literal ones cannot."""
+    if trigger.literal:
+        return run
+
+    def guarded(event: JsonObject, now: int) -> Built | Unsendable | Rejected:
+        try:
+            trigger(event)
+        except TriggerError as failure:
+            return Rejected(str(failure))
+        return run(event, now)
+
+    return guarded
 
 
 def _event_of(mapping: Any) -> Callable[[JsonObject], str]:

@@ -8,37 +8,41 @@ nothing is odd.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from relay.core.mapping.compiler import compile_root
-from relay.core.mapping.generate import Quick, written
+from relay.core.mapping.generate import written
 from relay.core.mapping.plan import plan_of
 from relay.core.mapping.schema.coercion import Findings
 from relay.core.mapping.schema.schema import Schema
 from relay.core.mapping.syntax import root_of
 from relay.core.mapping.values import JsonObject
 
+# From an event to the payload as the destination takes it. Raises MappingError when a directive fails on the event.
+Gather = Callable[[JsonObject, Findings], JsonObject]
 
-class Gather:
-    """A compiled root mapping and the schema of its destination."""
 
-    def __init__(self, mapping: Any, schema: Schema) -> None:
-        """Raises MappingError with every problem of the mapping."""
-        self._exact = compile_root(mapping)
-        self._schema = schema
-        plan = plan_of(root_of(mapping), schema)
-        self._quick: Quick | None = written(plan, schema) if plan else None
+def compile_gather(mapping: Any, schema: Schema) -> Gather:
+    """The quick way where the mapping allows it. Raises MappingError with every problem of the mapping."""
+    plainly = compile_plain_gather(mapping, schema)
+    plan = plan_of(root_of(mapping), schema)
+    if plan is None:
+        return plainly
+    quick = written(plan, schema)
 
-    def __call__(self, event: JsonObject, findings: Findings) -> JsonObject:
-        """The payload as the destination takes it. Raises MappingError when a directive fails on this event."""
-        if self._quick is not None:
-            payload = self._quick(event, findings)
-            if payload is not None and not findings.problems:
-                return payload
-            findings.problems.clear()
-            findings.infinite.clear()
-        return self.plainly(event, findings)
+    def gather(event: JsonObject, findings: Findings) -> JsonObject:
+        payload = quick(event, findings)
+        if payload is not None and not findings.problems:
+            return payload
+        findings.problems.clear()
+        findings.infinite.clear()
+        return plainly(event, findings)
 
-    def plainly(self, event: JsonObject, findings: Findings) -> JsonObject:
-        """The same without the quick way."""
-        return self._schema.admit(self._exact(event), findings)
+    return gather
+
+
+def compile_plain_gather(mapping: Any, schema: Schema) -> Gather:
+    """Resolve everything, then check it in order."""
+    resolve, admit = compile_root(mapping), schema.admit
+    return lambda event, findings: admit(resolve(event), findings)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from relay.core.mapping.errors import MappingError, TriggerError
-from relay.core.mapping.gather import Gather
+from relay.core.mapping.gather import compile_gather
 from relay.core.mapping.schema import app, offline, web
 from relay.core.mapping.schema.coercion import Findings
 from relay.core.mapping.schema.field import Field, text
 from relay.core.mapping.schema.schema import Schema
 from relay.core.mapping.schema.settings import admitted_settings
 from relay.core.mapping.trigger import compile_trigger
-from relay.core.mapping.values import JsonObject, is_number
+from relay.core.mapping.values import UNDEFINED, JsonObject, is_number
 from relay.core.tiktok.app_items import app_item
 from relay.core.tiktok.items import Builder, Built, Unbuildable, offline_item, web_item
 
@@ -60,19 +60,24 @@ class Rejected:
     message: str
 
 
-class Mapped(NamedTuple):
-    """An item as Segment builds it. ``doubts``: why TikTok could not take it all the same."""
+@dataclass(frozen=True, slots=True)
+class Unsendable:
+    """An item that Segment builds and sends, and that TikTok cannot take. ``doubts`` say why."""
 
     built: Built
     doubts: tuple[str, ...]
 
 
-def compile_item(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Mapped | Rejected]:
+# Segment looks for audience metadata after validation, and fails on nulls. The words are those of its engine.
+_AUDIENCE_FAILURE = "Cannot read properties of null (reading 'personas')"
+
+
+def compile_item(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Built | Unsendable | Rejected]:
     """From a matching event to its item. Raises MappingError with every problem of the mapping."""
-    gather = Gather({} if mapping is None else mapping, kit.schema)
+    gather = compile_gather({} if mapping is None else mapping, kit.schema)
     build = kit.build
 
-    def run(event: JsonObject, now: int) -> Mapped | Rejected:
+    def run(event: JsonObject, now: int) -> Built | Unsendable | Rejected:
         findings = Findings()
         try:
             payload = gather(event, findings)
@@ -83,24 +88,17 @@ def compile_item(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Mapped |
             return Rejected("the event nests too deeply for this mapping")
         if findings.problems:
             return Rejected(" ".join(findings.problems))
-        if "context" in event and (failure := _audience_failure(event["context"])):
-            return Rejected(failure)
+        context = event.get("context", UNDEFINED)
+        if context is None or (type(context) is dict and context.get("personas", UNDEFINED) is None):
+            return Rejected(_AUDIENCE_FAILURE)
         built = build(payload, now)
         if isinstance(built, Unbuildable):
             return Rejected(built.message)
-        doubtful = findings.infinite or built.item["event_time"] is None
-        return Mapped(built, _doubts(built, findings) if doubtful else ())
+        if findings.infinite or built.item["event_time"] is None:
+            return Unsendable(built, _doubts(built, findings))
+        return built
 
     return run
-
-
-def _audience_failure(context: Any) -> str:
-    """Segment looks for audience metadata after validation, and fails on nulls (its engine's own words)."""
-    if context is None:
-        return "Cannot read properties of null (reading 'personas')"
-    if type(context) is dict and "personas" in context and context["personas"] is None:
-        return "Cannot read properties of null (reading 'computation_class')"
-    return ""
 
 
 def _doubts(built: Built, findings: Findings) -> tuple[str, ...]:
@@ -140,7 +138,7 @@ def compile_subscription(
     return requested
 
 
-def _compiled_or_rejecting(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Mapped | Rejected]:
+def _compiled_or_rejecting(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Built | Unsendable | Rejected]:
     try:
         return compile_item(kit, mapping)
     except MappingError as problem:
@@ -148,12 +146,12 @@ def _compiled_or_rejecting(kit: Kit, mapping: Any) -> Callable[[JsonObject, int]
         return lambda _event, _now: Rejected(message)
 
 
-def _body(source_id: str, mapped: Mapped) -> JsonObject:
-    built = mapped.built
+def _body(source_id: str, result: Built | Unsendable) -> JsonObject:
+    built = result.built if isinstance(result, Unsendable) else result
     body: JsonObject = {"event_source": built.event_source, "event_source_id": source_id}
     if built.test_event_code:
         body["test_event_code"] = built.test_event_code
-    body["data"] = [_finite(built.item) if mapped.doubts else built.item]
+    body["data"] = [_finite(built.item) if isinstance(result, Unsendable) else built.item]
     return body
 
 

@@ -38,12 +38,6 @@ _WEB_PROPERTIES = ("content_type", "currency", "value", "query", "description", 
 _WEB_EXTRAS = ("ttp", "ip", "user_agent", "locale")
 
 
-def event_time(payload: JsonObject, now: int) -> int | None:
-    """Whole seconds; ``now`` without a timestamp, None for an unreadable one."""
-    timestamp = payload.get("timestamp")
-    return epoch_seconds(timestamp) if timestamp else now
-
-
 def present(payload: JsonObject, names: Iterable[str]) -> JsonObject:
     """Members that are there, even when empty."""
     return {name: payload[name] for name in names if name in payload}
@@ -55,9 +49,11 @@ def truthy(payload: JsonObject, names: Iterable[str]) -> JsonObject:
 
 
 def head(payload: JsonObject, now: int) -> JsonObject:
-    """What every item starts with."""
-    item: JsonObject = {"event": payload["event"], "event_time": event_time(payload, now)}
-    if event_id := payload.get("event_id"):
+    """What every item starts with. The time is whole seconds, ``now`` without a timestamp, None if unreadable."""
+    timestamp = payload.get("timestamp")
+    item: JsonObject = {"event": payload["event"], "event_time": epoch_seconds(timestamp) if timestamp else now}
+    event_id = payload.get("event_id")
+    if event_id:
         item["event_id"] = event_id
     return item
 
@@ -74,9 +70,10 @@ def web_item(payload: JsonObject, now: int) -> Built:
     source = payload.get("event_source") or "web"
     if source == "web" and "event_spec_type" in payload:
         properties.update(_special(payload))
-    page = truthy(payload, ("url", "referrer")) if "url" in payload or "referrer" in payload else None
-    if page:
-        item["page"] = page
+    if "url" in payload or "referrer" in payload:
+        page = truthy(payload, ("url", "referrer"))
+        if page:
+            item["page"] = page
     if source == "crm":
         item.update(_lead(payload.get("lead_fields") or {}))
     item["limited_data_use"] = payload.get("limited_data_use", False)

@@ -9,8 +9,7 @@ from relay.core.mapping.javascript.text import WHITESPACE
 
 END, NUMBER, WORD, SYMBOL, SPACE, OTHER = range(6)
 _SIGNIFICANT = 9  # digits of a number that count
-_NUMBER = re.compile(r"(?=[0-9])0*([0-9]*)")
-_WORD = re.compile(f"(?:[A-\U0010ffff](?<![{re.escape(WHITESPACE)}]))+")
+_TOKEN = re.compile(f"([0-9]+)|((?:[A-\U0010ffff](?<![{re.escape(WHITESPACE)}]))+)|.", re.DOTALL)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ZONES = {"ut": 0, "utc": 0, "z": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5}
 _ZONES |= {"mst": -7, "mdt": -6, "pst": -8, "pdt": -7}
@@ -30,6 +29,7 @@ class Token(NamedTuple):
     value: int = 0
     length: int = 0
     name: str = ""
+    sign: int = 0  # 1 for plus, -1 for minus
 
     def is_number(self, length: int = 0) -> bool:
         """A number, of exactly ``length`` digits when given."""
@@ -39,25 +39,17 @@ class Token(NamedTuple):
         """A word with a meaning: MONTH, HALF (of the day), ZONE or T."""
         return self.kind == WORD and self.name == name
 
-    @property
-    def word(self) -> bool:
-        """Any word, known or not."""
-        return self.kind == WORD
+    def is_symbol(self, symbol: str) -> bool:
+        """One of ``+-:.)``."""
+        return self.kind == SYMBOL and self.name == symbol
 
-    @property
-    def space(self) -> bool:
-        """White space."""
-        return self.kind == SPACE
 
-    @property
-    def symbol(self) -> str:
-        """The symbol, '' for other tokens."""
-        return self.name if self.kind == SYMBOL else ""
-
-    @property
-    def sign(self) -> int:
-        """1 for plus, -1 for minus, else 0."""
-        return (self.symbol == "+") - (self.symbol == "-")
+_END_TOKEN = Token(END)
+_OTHER_TOKEN = Token(OTHER)
+_SINGLES = {
+    **dict.fromkeys(WHITESPACE, Token(SPACE)),
+    **{symbol: Token(SYMBOL, 0, 1, symbol, (symbol == "+") - (symbol == "-")) for symbol in "+-:.)"},
+}
 
 
 class Scanner:
@@ -77,35 +69,29 @@ class Scanner:
 
     def skip(self, symbol: str) -> bool:
         """Consume the token ahead if it is this symbol."""
-        if self.peek.symbol != symbol:
-            return False
-        self.next()
-        return True
+        if self.peek.is_symbol(symbol):
+            self.peek = self._scan()
+            return True
+        return False
 
     def _scan(self) -> Token:
-        text, start = self._text, self._at
-        if start >= len(text):
-            return Token(END)
-        char = text[start]
-        if found := _NUMBER.match(text, start):
-            self._at = found.end()
-            return Token(NUMBER, int(found[1][:_SIGNIFICANT] or "0"), found.end() - start)
-        if char in "+-:.)":
-            self._at += 1
-            return Token(SYMBOL, name=char)
-        if char in WHITESPACE:
-            self._at += 1
-            return Token(SPACE)
-        if found := _WORD.match(text, start):
-            self._at = found.end()
-            return _word(found[0])
-        self._at = self._after_parentheses() if char == "(" else start + 1
-        return Token(OTHER)
+        found = _TOKEN.match(self._text, self._at)
+        if found is None:
+            return _END_TOKEN
+        start, self._at = found.span()
+        if found.lastindex == 1:
+            digits = found[1].lstrip("0")[:_SIGNIFICANT]
+            return Token(NUMBER, int(digits or "0"), self._at - start)
+        if found.lastindex == 2:
+            return _word(found[2])
+        if found[0] == "(":
+            self._at = self._after_parentheses(start)
+        return _SINGLES.get(found[0], _OTHER_TOKEN)
 
-    def _after_parentheses(self) -> int:
+    def _after_parentheses(self, start: int) -> int:
         """Where the text goes on after balanced parentheses; its end when they are not balanced."""
         depth = 0
-        for at in range(self._at, len(self._text)):
+        for at in range(start, len(self._text)):
             depth += (self._text[at] == "(") - (self._text[at] == ")")
             if depth == 0:
                 return at + 1
@@ -114,6 +100,7 @@ class Scanner:
 
 def _word(text: str) -> Token:
     """Only ASCII letters are folded, so that no other letter becomes part of a name."""
-    folded = "".join(chr(ord(char) | 0x20) if "A" <= char <= "Z" else char for char in text[:3])
+    start = text[:3]
+    folded = start.lower() if start.isascii() else start
     name, value = _MONTH_WORDS.get(folded) or (_WORDS.get(folded, ("", 0)) if len(text) <= 3 else ("", 0))
     return Token(WORD, value, len(text), name)

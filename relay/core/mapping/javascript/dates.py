@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 
 from relay.core.mapping.javascript.date_parts import Day, TimeOfDay, Zone, is_hour, is_minute, milliseconds
-from relay.core.mapping.javascript.date_tokens import END, Scanner, Token
+from relay.core.mapping.javascript.date_tokens import END, SPACE, WORD, Scanner, Token
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, without paying for time zone objects
 # What SDKs and people's own code write, sparing nearly every event the full parser: date, time, zone.
@@ -156,13 +156,13 @@ class _Reader:
         if token.is_number():
             self.numbers_read = True
             self._legacy_number(token.value)
-        elif token.word:
+        elif token.kind == WORD:
             self._legacy_word(token)
         elif token.sign and (self.zone.is_utc or not self.time.empty):
             self._legacy_zone(token.sign)
         else:
             # A second offset, or a closing parenthesis, after a number; every other symbol is ignored.
-            _demand(not ((token.sign or token.symbol == ")") and self.numbers_read))
+            _demand(not ((token.sign or token.is_symbol(")")) and self.numbers_read))
 
     def _legacy_number(self, number: int) -> None:
         scanner = self.scanner
@@ -178,7 +178,7 @@ class _Reader:
             self.time.finish(number)
             ahead = scanner.peek
             zulu = ahead.is_keyword("ZONE") and ahead.length == 1
-            _demand(ahead.kind == END or ahead.space or zulu or bool(ahead.sign))
+            _demand(ahead.kind in {END, SPACE} or zulu or bool(ahead.sign))
         else:
             _demand(self.day.add(number))
             scanner.skip("-")
@@ -209,7 +209,7 @@ class _Reader:
         token = scanner.next() if scanner.peek.is_number() else None
         number, length = (token.value, token.length) if token else (0, 0)
         self.numbers_read = True
-        if scanner.peek.symbol == ":":
+        if scanner.peek.is_symbol(":"):
             self.zone.hour, self.zone.minute = number, None
         elif length in {1, 2}:
             self.zone.hour, self.zone.minute = number, 0

@@ -16,6 +16,10 @@ _AUTHORITY_END = re.compile(r"[/\\?#]")
 _PORT = re.compile(r"[0-9]*")
 _IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]")
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]*")
+# A web address that is valid at first sight, and its query; all others are looked at closely.
+_ORDINARY = re.compile(
+    r"https?://(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/[^?#\x00-\x20]*)?\?([^#\x00-\x20]*)(?:#[^\x00-\x20]*)?\Z"
+)
 _SPECIAL = frozenset({"http", "https", "ws", "wss", "ftp"})
 
 
@@ -23,16 +27,22 @@ def query_value(url: str, name: str) -> str | None:
     """First value of parameter ``name``; None when the URL is invalid or the parameter is missing."""
     if "?" not in url:
         return None
-    text = url.strip(_EDGES).translate(_INSIDE)
-    rest = _after_authority(text)
-    if rest is None:
+    ordinary = _ORDINARY.match(url)
+    query = ordinary[1] if ordinary else _query(url)
+    if name not in query and "%" not in query:
         return None
-    query = rest.partition("#")[0].partition("?")[2]
     for pair in query.split("&"):
         key, _, value = pair.partition("=")
         if _decoded(key) == name and pair:
             return _decoded(value)
     return None
+
+
+def _query(url: str) -> str:
+    """What stands between ? and #; '' for an invalid URL."""
+    text = url.strip(_EDGES).translate(_INSIDE)
+    rest = _after_authority(text)
+    return rest.partition("#")[0].partition("?")[2] if rest is not None else ""
 
 
 def _after_authority(text: str) -> str | None:
