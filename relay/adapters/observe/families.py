@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, disable_created_metrics
 
 from relay.adapters.observe.distribution import Distribution
+from relay.adapters.observe.tally import Tally
 
 REQUEST_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 4, 8, 16)  # TikTok answers in 0.12 … 8 s
 # Fine where a healthy relay lives (well under a second), then an outage's worth: TikTok's 48 h, and a week.
@@ -34,8 +35,11 @@ class Families:
         return Gauge(f"relay_{name}", text, labels, registry=self._registry)
 
     def _intake(self) -> None:
-        self.received = self._counter(
-            "events_received_total", "Events that arrived, by what became of them at the door.", "source", "outcome"
+        self.received = Tally(
+            "relay_events_received_total",
+            "Events that arrived, by what became of them at the door.",
+            ("source", "outcome"),
+            self._registry,
         )
         self.turned_away = self._counter(
             "events_turned_away_total",

@@ -64,6 +64,9 @@ class Logs:
     def __call__(self, notice: Notice) -> None:
         """Read one notice."""
         kind = type(notice)
+        if kind is told.EventsReceived:  # once per request: no detour
+            self._summary.add_received(notice)  # type: ignore[arg-type]
+            return
         self._summary.add(notice)
         if kind not in SUMMED_UP:
             self._line(notice)

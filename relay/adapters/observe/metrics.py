@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from relay.adapters.observe.families import Families
 from relay.adapters.observe.survey_gauges import SurveyGauges
@@ -28,7 +28,8 @@ MOST_CODES = 100  # TikTok lists about 70; a proxy in between may invent more
 REJECTED = "rejected"  # reason of the intake's own dead letters
 SILENT = frozenset({StoreTrouble.AWAY, StoreTrouble.LOADING})
 FORGOTTEN_AFTER_S = 300  # a sender that stopped trying is no longer being refused
-HEARD = frozenset({Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.FILTERED, Outcome.DEAD})
+DEAD = Outcome.DEAD
+HEARD = frozenset({Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.FILTERED, DEAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Metrics:
         self._sources = frozenset(labels.sources)
         self._codes: set[str] = set()
         self._refused: dict[str, tuple[int, int]] = {}  # source → since, last told (ms)
-        self._received: dict[tuple[str, Outcome], Counter] = {}
+        self._received = self._families.received.counts
         self._gauges = SurveyGauges(self._families, labels.currencies)
         self._readings = self._table()
         self._families.disk_floor.set(disk_floor_bytes)
@@ -106,26 +107,25 @@ class Metrics:
         return source if source in self._sources else OTHER
 
     def _events_received(self, notice: told.EventsReceived) -> None:
-        # Once per request on the hottest path there is: one dictionary look-up finds the counter.
-        counter = self._received.get((notice.source, notice.outcome))
-        if counter is None:
-            counter = self._received_child(notice.source, notice.outcome)
-        counter.inc(notice.count)
+        # Once per request on the hottest path there is: plain dictionaries, and nothing else for what is accepted.
+        outcome = notice.outcome
+        key = (notice.source, outcome)
+        if key in self._received:
+            self._received[key] += notice.count
+        else:
+            self._families.received.add(notice.count, OTHER, outcome)
         if notice.seconds is not None:
             self._families.intake_seconds.observe(notice.seconds)
-        if notice.why:
-            self._families.turned_away.labels(self._source(notice.source), notice.outcome, notice.why).inc(notice.count)
-        if notice.outcome is Outcome.DEAD:
-            self._families.dead_letters.labels("-", REJECTED).inc(notice.count)
-        if self._refused and notice.outcome in HEARD and notice.source in self._refused:
+        if notice.why or outcome is DEAD:
+            self._turned_away(notice)
+        if self._refused and outcome in HEARD and notice.source in self._refused:
             del self._refused[notice.source]
             self._families.sender_refused.labels(self._source(notice.source)).set(0)
 
-    def _received_child(self, source: str, outcome: Outcome) -> Counter:
-        counter = self._families.received.labels(self._source(source), outcome)
-        if source in self._sources:  # never one key per made-up source
-            self._received[source, outcome] = counter
-        return counter
+    def _turned_away(self, notice: told.EventsReceived) -> None:
+        self._families.turned_away.labels(self._source(notice.source), notice.outcome, notice.why).inc(notice.count)
+        if notice.outcome is DEAD:
+            self._families.dead_letters.labels("-", REJECTED).inc(notice.count)
 
     def _sender_refused(self, notice: told.SenderRefused) -> None:
         if len(self._refused) > len(self._sources) + MOST_CODES and notice.source not in self._refused:
@@ -192,7 +192,7 @@ class Metrics:
         for source in (*self._labels.sources, OTHER):
             self._families.sender_refused.labels(source).set(0)
             for outcome in Outcome:
-                self._families.received.labels(source, outcome)
+                self._families.received.add(0, source, outcome)
         for destination in self._labels.destinations:
             self._start_destination(destination)
         self._families.dead_letters.labels("-", REJECTED)

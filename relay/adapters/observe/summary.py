@@ -36,7 +36,7 @@ class Summary:
     """Adds notices up, then says it in a handful of lines."""
 
     def __init__(self) -> None:
-        self._outcomes: Counter[str] = Counter()
+        self._outcomes: dict[str, int] = {}
         self._whys: Counter[str] = Counter()
         self._turned_away = False
         self._delivered: dict[StreamKey, Delivered] = {}
@@ -45,15 +45,23 @@ class Summary:
     def add(self, notice: Notice) -> None:
         """Take one notice in; kinds that are no summary's business are ignored."""
         if isinstance(notice, told.EventsReceived):
-            self._outcomes[notice.outcome] += notice.count
-            if notice.why:
-                self._whys[notice.why] += notice.count
-            if notice.outcome in TURNED_AWAY:
-                self._turned_away = True
+            self.add_received(notice)
         elif isinstance(notice, told.EntriesDelivered):
             self._add_delivered(notice)
         elif isinstance(notice, told.StoreSurveyed):
             self._surveyed = notice
+
+    def add_received(self, notice: told.EventsReceived) -> None:
+        """The busiest kind, by itself."""
+        outcome = notice.outcome
+        if outcome in self._outcomes:
+            self._outcomes[outcome] += notice.count
+        else:
+            self._outcomes[outcome] = notice.count
+        if notice.why:
+            self._whys[notice.why] += notice.count
+            if outcome in TURNED_AWAY:
+                self._turned_away = True
 
     def lines(self, window_s: float) -> Iterator[Line]:
         """The window in words; a quiet window has none."""
