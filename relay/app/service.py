@@ -54,7 +54,8 @@ class Service:
         self._tokens, self._token_files = parts.access_tokens(settings)
         self._admin_token = admin_token(settings)
         self._clock, self._chance = SystemClock(), SystemChance()
-        self._metrics = Metrics(self._labels(), self._clock, disk_floor_bytes=int(settings.journal.disk_floor))
+        floor = 0 if settings.journal.redis_url else int(settings.journal.disk_floor)  # somebody else's disk
+        self._metrics = Metrics(self._labels(), self._clock, disk_floor_bytes=floor)
         form = settings.log.format or ("console" if sys.stderr.isatty() else "json")
         logs = Logs(sys.stderr, self._clock, level=settings.log.level, form=form)
         self._tell = Telling([self._metrics, logs])

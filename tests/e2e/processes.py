@@ -155,7 +155,7 @@ class Relay(Process):
     admin_port: int = 0
 
     @classmethod
-    def create(cls, folder: Path, tiktok: str, *, command: list[str] | None = None, **extra: str) -> Relay:
+    def create(cls, folder: Path, tiktok: str, command: list[str] | None = None, /, **extra: str) -> Relay:
         port, admin_port = free_port(), free_port()
         data = folder / "data"
         settings = {
@@ -246,7 +246,7 @@ class Relay(Process):
 def playground(folder: Path, *simulator_options: str, **environ: str) -> Iterator[tuple[Relay, Simulator]]:
     """A simulator and a relay against it, both stopped on the way out, with the embedded server."""
     simulator = Simulator.create(folder, *simulator_options)
-    relay = Relay.create(folder, simulator.url, **environ)
+    relay = Relay.create(folder, simulator.url, None, **environ)
     try:
         yield relay.up() if simulator.up() else relay, simulator
     finally:
