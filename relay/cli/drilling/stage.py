@@ -21,6 +21,9 @@ import aiohttp
 import orjson
 
 import relay
+from relay.adapters.redis.embedded import EmbeddedValkey
+from relay.adapters.redis.valkey_process import EmbeddedOptions
+from relay.adapters.system import SystemClock
 from relay.cli.client import Failed
 
 PIXEL = "DRILLPIXEL0000000000"
@@ -91,6 +94,7 @@ async def staged(folder: Path, serve: Sequence[str], simulator_options: Sequence
     }
     simulator = [*python, "simulator", "--port", str(tiktok), *simulator_options]
     async with (
+        without_orphan(folder / "data"),
         aiohttp.ClientSession(trust_env=False) as session,
         running("simulator", simulator, clean_environ(), folder) as first,
         running("relay", list(serve) or [*python, "serve"], environ, folder) as second,
@@ -152,6 +156,18 @@ async def running(
             await asyncio.to_thread(child.wait, STOP_PATIENCE)
         child.kill()
         await asyncio.to_thread(child.wait)
+
+
+@asynccontextmanager
+async def without_orphan(data: Path) -> AsyncIterator[None]:
+    """A relay that had to be killed leaves its Valkey behind: adopt that, and stop it."""
+    try:
+        yield
+    finally:
+        server = EmbeddedValkey(data, EmbeddedOptions(disk_floor=0, ballast=0), SystemClock(), lambda _notice: None)
+        if server.socket_path.exists():
+            async with server:
+                pass
 
 
 async def answering(session: aiohttp.ClientSession, url: str, child: subprocess.Popen[bytes], log: Path) -> None:

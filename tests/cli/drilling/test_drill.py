@@ -11,19 +11,31 @@ from typing import Any
 
 import pytest
 
+from relay.adapters.redis.embedded import EmbeddedValkey
+from relay.adapters.redis.valkey_process import EmbeddedOptions
+from relay.adapters.system import SystemClock
+from relay.cli.drilling.stage import without_orphan
+
 HERE = Path(__file__).parent
 
 
-def drill(*options: str) -> tuple[int, dict[str, Any]]:
+def start(*options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "relay", "drill", "--json", "--seconds", "4", "--outage", "1.2", "--rate", "100"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=100, check=False)
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout)
+    return subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def end(drill: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
+    try:
+        out, errors = drill.communicate(timeout=100)
+    finally:
+        drill.kill()
+    assert out, errors
+    return drill.returncode, json.loads(out)
 
 
 @pytest.mark.e2e
 def test_an_outage_loses_nothing_and_doubles_nothing() -> None:
-    code, ledger = drill()
+    code, ledger = end(start())
     assert (code, ledger["lost"], ledger["doubled"], ledger["unbalanced"]) == (0, 0, 0, 0)
     assert ledger["accepted"] == ledger["sent"] == 400
     assert ledger["counted"] == ledger["delivered"] == ledger["wanted"] > 200
@@ -32,18 +44,24 @@ def test_an_outage_loses_nothing_and_doubles_nothing() -> None:
 
 
 @pytest.mark.e2e
-def test_a_relay_without_dedupe_shows_doubles() -> None:
-    serve = shlex.join([sys.executable, str(HERE / "without_dedupe.py")])
-    code, ledger = drill("--unforgiving", "--serve", serve)
+def test_it_is_the_relays_own_dedupe_that_prevents_doubles() -> None:
+    forgetful = start("--unforgiving", "--serve", shlex.join([sys.executable, str(HERE / "without_dedupe.py")]))
+    usual = start("--unforgiving")
+    code, ledger = end(forgetful)
     assert code == 1
     assert ledger["doubled"] > 0
     assert ledger["lost"] == 0
-
-
-@pytest.mark.e2e
-def test_the_same_with_dedupe_shows_none() -> None:
-    code, ledger = drill("--unforgiving")
+    code, ledger = end(usual)
     assert (code, ledger["doubled"], ledger["removed_repeats"]) == (0, 0, 0)
+
+
+async def test_a_server_that_was_left_behind_is_stopped(tmp_path: Path) -> None:
+    server = EmbeddedValkey(tmp_path / "data", EmbeddedOptions(disk_floor=0, ballast=0), SystemClock(), lambda _: None)
+    async with without_orphan(tmp_path / "data"):
+        await server.start()
+        server._directory.relay_lock.drop()  # as if the relay had been killed
+        assert server.alive
+    assert not server.alive
 
 
 @pytest.mark.e2e
