@@ -50,11 +50,11 @@ proof: $(VENV)/.dev ## the long proofs in full; writes proof.json
 drill: $(VENV)/.runtime ## play an outage on this machine
 	$(BIN)/relay drill
 
-lock: $(VENV)/.dev ## pin every dependency, with hashes and without addresses
-	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--no-annotate --allow-unsafe -o requirements.txt pyproject.toml
-	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--no-annotate --allow-unsafe --extra dev -o requirements-dev.txt pyproject.toml
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
+
+lock: $(VENV)/.dev ## pin every dependency for every Python from 3.11 on, with hashes and without addresses
+	$(LOCK) -o requirements.txt
+	$(LOCK) --extra dev -o requirements-dev.txt
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

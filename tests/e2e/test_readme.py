@@ -1,0 +1,194 @@
+"""The README as a newcomer reads it: every command in it runs here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import missing
+from tests.e2e.processes import SECRET, Relay, clean_environ, free_port, playground, sign, wait_for
+
+RELAY = [sys.executable, "-m", "relay"]
+
+
+def commands(root: Path) -> list[str]:
+    """Every line of every ``sh`` block, comments off, continued lines joined."""
+    blocks = re.findall(r"```sh\n(.*?)```", (root / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    text = "\n".join(re.sub(r"^ {3}", "", block, flags=re.MULTILINE) for block in blocks).replace("\\\n", " ")
+    return [line for raw in text.splitlines() if (line := re.sub(r"\s+# .*$", "", raw).strip())]
+
+
+PROVED_ELSEWHERE = {
+    "make test": "this very run; .ci/run calls it",
+    "make check": ".ci/run calls it",
+    "make bench": "test_the_other_make_targets_start_what_they_say",
+    "make proof": "test_the_other_make_targets_start_what_they_say",
+    ".venv/bin/relay drill": "tests/cli/test_drill.py",
+}
+RUN_HERE = {
+    "make run",
+    "curl -s http://127.0.0.1:8080/webhook/segment",
+    ".venv/bin/relay status",
+    "export RELAY_TIKTOK_PIXEL_CODE",
+    "relay check",
+    "relay serve",
+    "relay status",
+    "relay dead-letters list",
+    "relay dead-letters requeue tiktok --all",
+    "relay pause tiktok && relay resume tiktok",
+    "relay preview events.jsonl",
+    "relay send events.jsonl",
+}
+
+
+def test_every_command_of_the_readme_is_run_somewhere(root: Path) -> None:
+    found = commands(root)
+    assert len(found) >= 14
+    for command in found:
+        known = any(command.startswith(name) for name in (*PROVED_ELSEWHERE, *RUN_HERE))
+        assert known, f"no test runs: {command}"
+    for name in RUN_HERE:
+        assert any(command.startswith(name) for command in found), f"the README no longer says: {name}"
+    text = (root / ".ci" / "run").read_text()
+    assert "make check" in text
+    assert "make test" in text
+
+
+@pytest.mark.parametrize(("target", "module"), [("bench", "tests.benchmarks"), ("proof", "tests.proof")])
+def test_the_other_make_targets_start_what_they_say(root: Path, target: str, module: str) -> None:
+    said = subprocess.run(["make", "-n", target], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert f"-m {module}" in said
+    assert (root / Path(*module.split("."), "__main__.py")).is_file()
+
+
+def fresh_clone(root: Path, folder: Path) -> Path:
+    """What a newcomer gets: what is committed, in an empty folder."""
+    if not (root / ".git").exists():
+        missing("needs a git checkout to clone")
+    clone = folder / "clone"
+    subprocess.run(["git", "clone", "-q", str(root), str(clone)], check=True)
+    return clone
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(300)
+def test_two_commands_on_a_fresh_machine(root: Path, tmp_path: Path) -> None:
+    clone = fresh_clone(root, tmp_path)
+    (tmp_path / "home").mkdir()
+    port, admin = free_port(), free_port()
+    python = shutil.which("python3", path=os.defpath + ":" + os.environ.get("PATH", "")) or sys.executable
+    environ = clean_environ(HOME=str(tmp_path / "home"), RELAY_PORT=str(port), RELAY_ADMIN_PORT=str(admin))
+    environ.pop("VIRTUAL_ENV", None)
+    environ["RELAY_SEGMENT_SHARED_SECRET"] = SECRET
+    log = tmp_path / "make-run.log"
+    started = time.monotonic()
+    with log.open("wb") as out:
+        make = subprocess.Popen(
+            ["make", "run", f"PYTHON={python}"], cwd=clone, env=environ, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        wait_for("make run to accept a signed event", lambda: make.poll() is not None or signed_event(port), 150)
+        assert make.poll() is None, log.read_text()
+        print(f"make run answered a signed webhook after {time.monotonic() - started:.0f} s")
+        status = [str(clone / ".venv/bin/relay"), "status", "--json"]
+        wait_for("delivery", lambda: delivered(status, environ, clone) == 1, 20)
+        curl = next(line for line in commands(root) if line.startswith("curl"))
+        send_as_curl(curl.replace(":8080", f":{port}"))
+        wait_for("delivery", lambda: delivered(status, environ, clone) == 2, 20)
+    finally:
+        os.killpg(make.pid, signal.SIGTERM)
+        make.wait(60)
+    said = log.read_text()
+    assert "==> Starting" in said
+    assert "SANDBOX" in said
+    assert "Traceback" not in said
+
+
+def signed_event(port: int) -> bool:
+    body = b'{"type":"track","event":"Signed Up","messageId":"first","userId":"u"}'
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/webhook/segment", body, {"X-Signature": sign(body)})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return bool(answer.status == 200)
+
+
+def send_as_curl(command: str) -> None:
+    """The README's curl line by Python, signed because this relay was given a secret."""
+    words = shlex.split(command)
+    body = words[words.index("-d") + 1].encode()
+    url = next(word for word in words if word.startswith("http"))
+    assert json.loads(body)["event"] == "Order Completed"
+    with urllib.request.urlopen(urllib.request.Request(url, body, {"X-Signature": sign(body)}), timeout=5) as answer:
+        assert json.loads(answer.read()) == {"success": True}
+
+
+def delivered(status: list[str], environ: dict[str, str], folder: Path) -> int:
+    done = subprocess.run(status, env=environ, cwd=folder, capture_output=True, text=True, check=False)
+    document = json.loads(done.stdout or "{}")
+    return sum(destination["delivered"] or 0 for destination in document.get("destinations", []))
+
+
+def run(relay: Relay, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A relay command with the settings of a running relay."""
+    return subprocess.run(
+        [*RELAY, *words], env=relay.environ, cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.e2e
+def test_the_operators_commands(tmp_path: Path) -> None:
+    event = {"type": "track", "event": "Order Completed", "messageId": "cli-1", "userId": "u"}
+    bad = event | {"messageId": "cli-2", "properties": {"value": "not a number"}}
+    (tmp_path / "events.jsonl").write_text(f"{json.dumps(event)}\n{json.dumps(bad)}\n")
+    with playground(tmp_path) as (relay, simulator):
+        sent = run(relay, "send", "events.jsonl", folder=tmp_path)
+        assert sent.returncode == 0, sent.stderr
+        wait_for("delivery", lambda: simulator.counted()["unique"] == 1)
+        relay.drained()
+        assert "tiktok" in run(relay, "status", folder=tmp_path).stdout
+        letters = run(relay, "dead-letters", "list", folder=tmp_path)
+        assert "unmappable" in letters.stdout
+        requeued = run(relay, "dead-letters", "requeue", "tiktok", "--all", folder=tmp_path)
+        assert requeued.returncode == 0, requeued.stderr
+        for word in ("pause", "resume"):
+            assert run(relay, word, "tiktok", folder=tmp_path).returncode == 0
+        preview = run(relay, "preview", "events.jsonl", folder=tmp_path)
+        assert preview.returncode == 0, preview.stderr
+        assert "CompletePayment" in preview.stdout
+        check = run(relay, "check", folder=tmp_path)
+        assert "/webhook/segment" in check.stdout
+        assert SECRET not in check.stdout + check.stderr
+        for finished in (sent, letters, requeued, preview, check):
+            assert "Traceback" not in finished.stdout + finished.stderr
+
+
+@pytest.mark.e2e
+def test_three_exports_are_enough_to_serve(tmp_path: Path) -> None:
+    environ = clean_environ(
+        RELAY_TIKTOK_PIXEL_CODE="PIXEL",
+        RELAY_TIKTOK_ACCESS_TOKEN="made-up",
+        RELAY_SEGMENT_SHARED_SECRET=SECRET,
+        RELAY_TIKTOK_BASE_URL="http://127.0.0.1:9",
+        RELAY_HOST="127.0.0.1",
+        RELAY_PORT=str(free_port()),
+        RELAY_ADMIN_PORT=str(free_port()),
+    )
+    serve = subprocess.Popen(
+        [*RELAY, "serve"], env=environ, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_for("relay serve", lambda: signed_event(int(environ["RELAY_PORT"])), 40)
+    finally:
+        serve.terminate()
+        assert serve.wait(40) == 0
