@@ -69,26 +69,26 @@ class Appender:
         """Raw bytes that were handed over and are not answered."""
         return self._bytes
 
-    async def submit(self, entries: Sequence[NewEntry], rejects: Sequence[Reject] = ()) -> list[bool]:
-        """Store all of it; per entry True (owed now) or False (a duplicate).
+    def submit(self, entries: Sequence[NewEntry], rejects: Sequence[Reject] = ()) -> asyncio.Future[list[bool]]:
+        """Store all of it; to be awaited: per entry True (owed now) or False (a duplicate).
 
-        Raises StoreUnavailable, at once when the queue is full or the appender has stopped, or StoreMisused.
+        Raises StoreUnavailable, at once when the queue is full or the appender has stopped; the future may end with
+        StoreUnavailable or StoreMisused.
         """
+        done: asyncio.Future[list[bool]] = asyncio.get_running_loop().create_future()
         if not entries and not rejects:
-            return []
+            done.set_result([])
+            return done
         if self._closed:
             raise StoreUnavailable(StoreTrouble.STOPPING)
-        parcel = Parcel(entries, rejects, asyncio.get_running_loop().create_future())
+        parcel = Parcel(entries, rejects, done)
         # An empty queue takes a parcel of any size: otherwise one larger than the queue could never be stored.
         if self._bytes and self._bytes + parcel.size > self._max_queue_bytes:
             raise StoreUnavailable(StoreTrouble.OVERLOADED, retry_after=1)
         self._bytes += parcel.size
         self._queue.append(parcel)
         self._wake.set()
-        try:
-            return await parcel.done
-        finally:
-            self._bytes -= parcel.size
+        return done
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Append until ``stopping`` is set and everything that was accepted has its answer."""
@@ -121,7 +121,7 @@ class Appender:
         except StoreMisused:
             await self._append_one_by_one(pieces)
         else:
-            _hand_out(pieces, flags)
+            self._hand_out(pieces, flags)
         self._under_way = []
 
     async def _append_one_by_one(self, pieces: Sequence[Piece]) -> None:
@@ -134,9 +134,9 @@ class Appender:
                 return
             except StoreMisused as refusal:
                 self._forget(piece.parcel)
-                _fail(piece.parcel, StoreMisused(*refusal.args))
+                self._fail(piece.parcel, StoreMisused(*refusal.args))
             else:
-                _hand_out([piece], flags)
+                self._hand_out([piece], flags)
 
     def _gather(self) -> list[Piece]:
         """Take what fits into one call, oldest first."""
@@ -167,7 +167,28 @@ class Appender:
         self._queue.clear()
         for parcel in parcels:
             # An exception of its own for each: a shared one would gather everybody's traceback.
-            _fail(parcel, StoreUnavailable(trouble.trouble, trouble.detail, trouble.retry_after))
+            self._fail(parcel, StoreUnavailable(trouble.trouble, trouble.detail, trouble.retry_after))
+
+    def _hand_out(self, pieces: Sequence[Piece], flags: Sequence[bool]) -> None:
+        """Answer every parcel that is complete now."""
+        start = 0
+        for piece in pieces:
+            stop = start + len(piece.entries)
+            parcel = piece.parcel
+            parcel.flags += flags[start:stop]
+            start = stop
+            if parcel.all_cut and len(parcel.flags) == len(parcel.entries) and self._ends(parcel):
+                parcel.done.set_result(parcel.flags)
+
+    def _fail(self, parcel: Parcel, error: StoreUnavailable | StoreMisused) -> None:
+        if self._ends(parcel):
+            parcel.done.set_exception(error)
+
+    def _ends(self, parcel: Parcel) -> bool:
+        """Let go of a parcel's bytes, once; whether somebody still waits for its answer."""
+        self._bytes -= parcel.size
+        parcel.size = 0
+        return not parcel.done.done()  # the handler may have been cancelled
 
 
 def _cut(parcel: Parcel, room: int, space: int, *, first: bool) -> tuple[Piece, int]:
@@ -200,19 +221,3 @@ def _fitting(items: Sequence[Item], start: int, room: int, space: int, *, first:
 def _joined(pieces: Sequence[Piece]) -> tuple[list[NewEntry], list[Reject]]:
     entries = [entry for piece in pieces for entry in piece.entries]
     return entries, [reject for piece in pieces for reject in piece.rejects]
-
-
-def _hand_out(pieces: Sequence[Piece], flags: Sequence[bool]) -> None:
-    start = 0
-    for piece in pieces:
-        stop = start + len(piece.entries)
-        parcel = piece.parcel
-        parcel.flags += flags[start:stop]
-        start = stop
-        if parcel.all_cut and len(parcel.flags) == len(parcel.entries) and not parcel.done.done():
-            parcel.done.set_result(parcel.flags)
-
-
-def _fail(parcel: Parcel, error: StoreUnavailable | StoreMisused) -> None:
-    if not parcel.done.done():  # the handler may have been cancelled
-        parcel.done.set_exception(error)

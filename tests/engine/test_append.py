@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 
@@ -63,11 +63,11 @@ async def test_whoever_delivers_is_told_after_each_call() -> None:
 async def test_what_gathers_during_a_call_goes_with_the_next() -> None:
     inbox = ListInbox()
     inbox.gate = asyncio.Event()
-    async with appending(inbox) as appender, asyncio.TaskGroup() as clients:
-        first = clients.create_task(appender.submit([entry("first")]))
+    async with appending(inbox) as appender:
+        first = appender.submit([entry("first")])
         while not inbox.calls:
             await asyncio.sleep(0)
-        others = [clients.create_task(appender.submit([entry(str(number))])) for number in range(1_000)]
+        others = [appender.submit([entry(str(number))]) for number in range(1_000)]
         await asyncio.sleep(0)
         inbox.gate.set()
     assert first.result() == [True]
@@ -121,8 +121,8 @@ async def test_any_mix_keeps_the_bounds_the_order_and_every_answer(seed: int) ->
 async def test_a_full_queue_refuses_at_once_and_recovers() -> None:
     inbox = ListInbox()
     inbox.gate = asyncio.Event()
-    async with appending(inbox, max_queue=100) as appender, asyncio.TaskGroup() as clients:
-        large = clients.create_task(appender.submit([entry("large", b"x" * 1_000)]))  # an empty queue takes any size
+    async with appending(inbox, max_queue=100) as appender:
+        large = appender.submit([entry("large", b"x" * 1_000)])  # an empty queue takes any size
         await asyncio.sleep(0)
         with pytest.raises(StoreUnavailable) as refusal:
             await appender.submit([entry("late")])
@@ -161,35 +161,38 @@ async def refused(appender: Appender, entries: list[NewEntry]) -> StoreUnavailab
 
 async def test_only_the_guilty_request_of_a_group_fails() -> None:
     inbox = ListInbox()
-    async with appending(inbox) as appender, asyncio.TaskGroup() as clients:
-        good = [clients.create_task(appender.submit([entry(str(number))])) for number in range(3)]
-        bad = clients.create_task(misused(appender, [entry("bad", POISON)] + [entry(f"bad{n}") for n in range(600)]))
-        last = clients.create_task(appender.submit([entry("last")]))
-    await bad
+    async with appending(inbox) as appender:
+        good = [appender.submit([entry(str(number))]) for number in range(3)]
+        bad = appender.submit([entry("bad", POISON)] + [entry(f"bad{number}") for number in range(600)])
+        last = appender.submit([entry("last")])
     assert [one.result() for one in good] == [[True]] * 3
+    assert isinstance(bad.exception(), StoreMisused)
     assert last.result() == [True]
-    assert [one.event_id for one in inbox.entries] == ["0", "1", "2", "last"]
+    assert [one.event_id for one in inbox.entries] == ["0", "1", "2", "last"]  # and no rest of the guilty one
+    assert inbox.calls == [512, 1, 1, 1, 509, 1]
+    assert appender.queued_bytes == 0
 
 
-async def misused(appender: Appender, entries: list[NewEntry]) -> None:
-    with pytest.raises(StoreMisused):
-        await appender.submit(entries)
+class SoonGone(ListInbox):
+    """Is lost at the third call."""
+
+    async def append(self, entries: Sequence[NewEntry], rejects: Sequence[Reject] = ()) -> list[bool]:
+        if len(self.calls) == 2:
+            self.trouble = StoreUnavailable(StoreTrouble.AWAY)
+        return await super().append(entries, rejects)
 
 
 async def test_trouble_while_looking_for_the_guilty_fails_the_rest() -> None:
-    class Failing(ListInbox):
-        async def append(self, entries: list[NewEntry], rejects: list[Reject] = []) -> list[bool]:  # type: ignore[override]  # noqa: B006
-            if len(self.calls) == 2:
-                self.trouble = StoreUnavailable(StoreTrouble.AWAY)
-            return await super().append(entries, rejects)
-
-    inbox = Failing()
-    async with appending(inbox) as appender, asyncio.TaskGroup() as clients:
-        first = clients.create_task(appender.submit([entry("1")]))
-        second = clients.create_task(refused(appender, [entry("bad", POISON)]))
-        third = clients.create_task(refused(appender, [entry("3")]))
+    inbox = SoonGone()
+    async with appending(inbox) as appender:
+        first, *others = [
+            appender.submit([entry(name, raw)]) for name, raw in (("1", b"{}"), ("2", POISON), ("3", b"{}"))
+        ]
     assert first.result() == [True]
-    assert second.result().trouble is third.result().trouble is StoreTrouble.AWAY
+    for other in others:
+        trouble = other.exception()
+        assert isinstance(trouble, StoreUnavailable)
+        assert trouble.trouble is StoreTrouble.AWAY
     assert inbox.calls == [3, 1, 1]
 
 
@@ -199,7 +202,7 @@ async def test_stopping_finishes_what_was_accepted_and_takes_no_more() -> None:
     appender = Appender(inbox, QUEUE)
     async with asyncio.TaskGroup() as tasks:
         run = tasks.create_task(appender.run(stopping))
-        accepted = [tasks.create_task(appender.submit([entry(str(number))] * 400)) for number in range(3)]
+        accepted = [appender.submit([entry(str(number))] * 400) for number in range(3)]
         while not inbox.calls:
             await asyncio.sleep(0)
         stopping.set()
@@ -224,12 +227,13 @@ async def test_a_crash_leaves_nobody_waiting() -> None:
 async def test_a_client_that_went_away_disturbs_nobody() -> None:
     inbox = ListInbox()
     inbox.gate = asyncio.Event()
-    async with appending(inbox) as appender, asyncio.TaskGroup() as clients:
-        gone = clients.create_task(appender.submit([entry("gone")]))
-        stays = clients.create_task(appender.submit([entry("stays")]))
+    async with appending(inbox) as appender:
+        gone = appender.submit([entry("gone")])
+        stays = appender.submit([entry("stays")])
         while not inbox.calls:
             await asyncio.sleep(0)
         gone.cancel()
         inbox.gate.set()
     assert stays.result() == [True]
     assert len(inbox.entries) == 2  # it was under way already, and a receipt nobody reads does no harm
+    assert appender.queued_bytes == 0
