@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from relay.adapters.web.admin_answers import Declined
+from relay.core.errors import StoreMisused
 from relay.core.event import JsonObject
 from relay.core.mapping.destination import DestinationMapping
 from relay.core.segment.decode import Decoded, webhook_event
@@ -31,7 +32,10 @@ class Operators:
         if isinstance(opened, Unreadable):
             raise Declined(400, opened.why.value, opened.message or "These are no events.")
         finish = partial(webhook_event, raw=opened.raw, max_depth=self._depth)
-        receipt = await self._intake.receive(Decoded(opened.items, finish), ADMIN_SOURCE, sdk=False)
+        try:
+            receipt = await self._intake.receive(Decoded(opened.items, finish), ADMIN_SOURCE, sdk=False)
+        except StoreMisused as refusal:
+            raise Declined(503, "store_unavailable", f"The store refused these events: {refusal}") from None
         if receipt.refused:
             raise Declined(400, receipt.refused.value, "Nothing in the body is an event.")
         return {name: getattr(receipt, name) for name in ("accepted", "duplicate", "filtered", "dead")}

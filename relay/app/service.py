@@ -59,6 +59,7 @@ class Service:
         form = settings.log.format or ("console" if sys.stderr.isatty() else "json")
         logs = Logs(sys.stderr, self._clock, level=settings.log.level, form=form)
         self._tell = Telling([self._metrics, logs])
+        self._durability = ""
         self._examined = asyncio.Event()  # the store was found sound; before that nothing is sent and nobody is ready
 
     async def run(self, stopping: asyncio.Event) -> int:
@@ -165,6 +166,7 @@ class Service:
             return
         if health.refusals:
             raise ConfigError(health.refusals)
+        self._durability = health.durability
         self._examined.set()
         settings = self._settings
         self._tell(
@@ -231,7 +233,7 @@ class Service:
             destinations=[destination.name for destination in settings.destinations],
             clock=self._clock,
             tell=self._tell,
-            facts=lambda: {"version": __version__, "role": self._role, "sandbox": self._sandbox},
+            facts=self._facts,
             switches={"pause": delivery.pause, "resume": delivery.resume, "probe": delivery.probe},
             receive=operators.receive,
             preview=operators.preview,
@@ -246,6 +248,15 @@ class Service:
         if settings.admin.metrics_port is not None:
             metrics = build_metrics(self._metrics.render)
             await listen(stack, metrics, settings.intake.host, settings.admin.metrics_port)
+
+    def _facts(self) -> dict[str, object]:
+        """The head of the status document."""
+        return {
+            "version": __version__,
+            "role": self._role,
+            "sandbox": self._sandbox,
+            "durability": self._durability,
+        }
 
     def _labels(self) -> Labels:
         settings = self._settings

@@ -45,7 +45,7 @@ RUN_HERE = {
     "relay check",
     "relay serve",
     "relay status",
-    "relay dead-letters list",
+    "relay dead-letters list tiktok",
     "relay dead-letters requeue tiktok --all",
     "relay pause tiktok && relay resume tiktok",
     "relay preview events.jsonl",
@@ -157,7 +157,7 @@ def test_the_operators_commands(tmp_path: Path) -> None:
         wait_for("delivery", lambda: simulator.counted()["unique"] == 1)
         relay.drained()
         assert "tiktok" in run(relay, "status", folder=tmp_path).stdout
-        letters = run(relay, "dead-letters", "list", folder=tmp_path)
+        letters = run(relay, "dead-letters", "list", "tiktok", folder=tmp_path)
         assert "unmappable" in letters.stdout
         requeued = run(relay, "dead-letters", "requeue", "tiktok", "--all", folder=tmp_path)
         assert requeued.returncode == 0, requeued.stderr

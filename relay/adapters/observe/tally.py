@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 
 class Tally(Collector):
-    """Counts by label values in a plain dictionary: a seventh of the library's cost, once for every request.
+    """Counts by label values in a plain dictionary: it is asked once for every request.
 
     ``counts`` may be written directly; there is no lock, because one event loop writes and renders.
     """
