@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 
-from relay.core.mapping.javascript.text import trim, utf8, without_space
+from relay.core.mapping.javascript.text import WHITESPACE, trim, utf8, without_space
 
 _HASHED = re.compile(r"[0-9a-fA-F]{64}")
 _BYTES = bytes(range(256))
@@ -20,11 +20,11 @@ _PHONE_DIGITS = 14  # TikTok takes 15 characters with the plus sign
 
 def _hashed(text: str) -> str:
     """SHA-256; '' for a blank text, a text that is a hash already as it is."""
-    if not trim(text):
+    if not text.strip(WHITESPACE):
         return ""
     if len(text) == 64 and _HASHED.fullmatch(text):
         return text
-    return sha256(utf8(text)).hexdigest()
+    return sha256(text.encode() if text.isascii() else utf8(text)).hexdigest()
 
 
 def email(text: str) -> str:
@@ -37,7 +37,7 @@ external_id = email  # Segment treats ids exactly like addresses
 
 def phone(text: str) -> str:
     """A plus sign and the ASCII digits; whether it is a hash already is asked of the text as given."""
-    if not trim(text):
+    if not text.strip(WHITESPACE):
         return ""
     if len(text) == 64 and _HASHED.fullmatch(text):
         return text

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from relay.core.event import JsonObject
 from relay.core.mapping.javascript.dates import epoch_seconds
 from relay.core.mapping.javascript.urls import query_value
+from relay.core.mapping.schema import web
 from relay.core.tiktok import hashing
 
 
@@ -35,6 +36,9 @@ Builder = Callable[[JsonObject, int], Built | Unbuildable]
 
 _WEB_PROPERTIES = ("content_type", "currency", "value", "query", "description", "order_id", "shop_id", "content_ids",
                    "delivery_category", "num_items", "predicted_ltv", "search_string")  # fmt: skip
+_PAIRED = frozenset({"mileage_value", "mileage_unit", "preferred_price_range_min", "preferred_price_range_max"})
+_VEHICLE = tuple(field.name for field in web.VEHICLE if field.name not in _PAIRED)
+_TRAVEL = tuple(field.name for field in web.TRAVEL)
 _WEB_EXTRAS = ("ttp", "ip", "user_agent", "locale")
 
 
@@ -122,12 +126,8 @@ def _special(payload: JsonObject) -> JsonObject:
     kind = payload["event_spec_type"]
     fields = payload.get(kind) or {}
     if kind == "travel_fields":
-        return fields
-    alone = {name: value for name, value in fields.items() if name not in _PAIRED}
-    return {**alone, **_pairs(fields)}
-
-
-_PAIRED = frozenset({"mileage_value", "mileage_unit", "preferred_price_range_min", "preferred_price_range_max"})
+        return present(fields, _TRAVEL)
+    return {**present(fields, _VEHICLE), **_pairs(fields)}
 
 
 def _pairs(fields: JsonObject) -> JsonObject:

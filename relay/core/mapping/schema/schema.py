@@ -57,7 +57,7 @@ class Schema:
         return nothing if found is None else _fill_member(name, member, _member(found, name))
 
     def is_complete(self, payload: JsonObject) -> bool:
-        """Whether no field is missing from an admitted payload. A False may still turn out to be fine."""
+        """Whether no field is missing from a payload admitted without problems. A False may still turn out fine."""
         for name in self._required:
             if name not in payload:
                 return False
