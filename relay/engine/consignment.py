@@ -82,7 +82,7 @@ class Consignment:
         except asyncio.CancelledError:
             # Called off in mid-call: TikTok may have it. A few tries; else the lease falls due by itself.
             self._account.unknown(Stored.UNKNOWN)
-            await self._settle(self._account.rest)
+            await self._settle(self._account.rest, leaving=True)
             raise
 
     async def give_back(self) -> None:
@@ -204,14 +204,14 @@ class Consignment:
         if reason:
             self._desk.tell(PaceChanged(self._desk.destination.name, governor.limit, reason))
 
-    async def _settle(self, rest: Rest) -> None:
+    async def _settle(self, rest: Rest, *, leaving: bool = False) -> None:
         """Settle what has ended; a lost lease ends the work on it."""
         account = self._account
         endings = account.take_endings()
         if not self._held or (rest is Rest.KEEP and not account.left and not len(endings)):
             return
         asked_at = self._desk.clock.monotonic()
-        self._held = await self._desk.settling.settle(self._claimed, endings, rest, account.left)
+        self._held = await self._desk.settling.settle(self._claimed, endings, rest, account.left, leaving=leaving)
         self._renewed_at = asked_at
 
 

@@ -19,7 +19,7 @@ LONGEST_WAIT_S = 2.0
 TRIES_WITH_ENDINGS = 1_800
 """About an hour: what TikTok accepted is worth settling when Redis is back. After that the lease has long fallen due,
 and a repeat is removed by TikTok."""
-TRIES_WITHOUT = 5
+TRIES_WITHOUT = 4
 """Nothing ended: the lease falls due by itself, and only the time of first claim is kept longer than needed."""
 
 
@@ -29,10 +29,14 @@ class Settling:
     def __init__(self, owed: Owed, clock: Clock, tell: Tell) -> None:
         self._owed, self._clock, self._tell = owed, clock, tell
 
-    async def settle(self, claimed: Claimed, endings: Endings, rest: Rest, left: int) -> bool:
-        """Apply endings and leave the ``left`` others as ``rest`` says; False when the lease is not ours any more."""
+    async def settle(self, claimed: Claimed, endings: Endings, rest: Rest, left: int, *, leaving: bool = False) -> bool:
+        """Apply endings and leave the ``left`` others as ``rest`` says; False when the lease is not ours any more.
+
+        ``leaving``: the process is going down and cannot wait for a store that is away.
+        """
         settlement = Settlement(endings.delivered, endings.dead, endings.unmatched, rest)
-        settled = await self._apply(claimed, settlement, TRIES_WITH_ENDINGS if len(endings) else TRIES_WITHOUT)
+        patient = len(endings) and not leaving
+        settled = await self._apply(claimed, settlement, TRIES_WITH_ENDINGS if patient else TRIES_WITHOUT)
         if settled is None:
             return False
         if not settled.held:

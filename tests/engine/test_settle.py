@@ -156,3 +156,20 @@ async def test_calls_called_off_by_a_stop_are_in_doubt() -> None:
     claimed = await rig.store.owed.claim(StreamKey("d", CONVERSION), Lane.LIVE, 1, 10**6)
     assert claimed is not None
     assert claimed.lease.first_ms < claimed.now_ms - 9_000
+
+
+async def test_a_stop_with_a_call_in_flight_and_the_store_away_ends_in_time() -> None:
+    rig, weather = Rig(), Weather()
+    await rig.owe(5, names=[])
+    await rig.owe(1)
+
+    class CutOff:
+        async def send(self, call: Call) -> Reply:
+            weather.away()
+            await rig.clock.sleep(3600)
+            return OK
+
+    owed, gates = WeatheredOwed(rig.store.owed, weather), WeatheredGates(rig.store.gates, weather)
+    async with rig.running(rig.destination(sender=CutOff()), owed=owed, gates=gates):
+        await rig.clock.advance(1)
+    assert (await rig.books())["owed"] == 6

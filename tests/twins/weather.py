@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from relay.core.delivery.gate import GateRecord
 from relay.core.errors import StoreTrouble, StoreUnavailable
@@ -25,6 +25,7 @@ class Weather:
     """``strikes`` says for a method's name: '' (it works), 'before' (never arrives) or 'after' (the answer is lost)."""
 
     strikes: Callable[[str], str] = field(default=fine)
+    lost: list[tuple[tuple[Any, ...], Any]] = field(default_factory=list)  # arguments and answers nobody heard
 
     async def through(self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Make the call through this weather."""
@@ -33,6 +34,7 @@ class Weather:
             raise StoreUnavailable(StoreTrouble.AWAY)
         result = await call(*args, **kwargs)
         if strike == "after":
+            self.lost.append((args, result))
             raise StoreUnavailable(StoreTrouble.AWAY)
         return result
 

@@ -1,0 +1,56 @@
+"""The real scripts on a clock that a test moves: their one call of TIME reads a key instead."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from relay.adapters.redis import connect
+from relay.adapters.redis.connect import Client
+from relay.adapters.redis.scripts import SCRIPTS, Script
+
+KEY = "test:now"
+HONEST = "call('TIME')"
+TOLD = f"{{ math.floor(call('GET', '{KEY}') / 1000), (call('GET', '{KEY}') % 1000) * 1000 }}"
+
+
+def scripts_on_told_time(patch: pytest.MonkeyPatch) -> None:
+    """Only the source of the time changes; everything else is the shipped text."""
+    told = {}
+    for name, script in SCRIPTS.items():
+        assert script.text.count(HONEST) == 1, "the scripts read the time in one place"
+        text = script.text.replace(HONEST, TOLD)
+        told[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    patch.setattr(connect, "SCRIPTS", told)
+
+
+class TellsTime:
+    """Tells a server the time before each call that depends on it, and knows whether a call is under way."""
+
+    def __init__(self, client: Client, patch: pytest.MonkeyPatch) -> None:
+        self.in_flight = 0
+        self._client = client
+        self._told = 0
+        for name in ("run", "many", "script"):
+            patch.setattr(client, name, self._counted(getattr(client, name)))
+
+    def busy(self) -> bool:
+        return self.in_flight > 0
+
+    async def tell(self, now_ms: int) -> None:
+        if now_ms != self._told:
+            self._told = now_ms
+            await self._client.run("SET", KEY, now_ms)
+
+    def _counted(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def counted(*args: Any) -> Any:
+            self.in_flight += 1
+            try:
+                return await call(*args)
+            finally:
+                self.in_flight -= 1
+
+        return counted
