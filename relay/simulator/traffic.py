@@ -93,6 +93,8 @@ class _Walk:
             return self._about_product(name)
         if name in _ABOUT_CART:
             return self._about_cart(name)
+        if name == "Product List Viewed":
+            return self._about_list()
         return "track", _OTHERS[name](self.dice, self.visitor), "/" + word_id(name), name
 
     def _look(self, name: str) -> tuple[str, JsonObject, str, str]:
@@ -122,6 +124,12 @@ class _Walk:
         said |= {"currency": self.shop.currency, "value": round(product.price * said["quantity"], 2)}
         return "track", said, "/p/" + product.slug, product.name
 
+    def _about_list(self) -> tuple[str, JsonObject, str, str]:
+        shown = self.dice.sample(self.shop.products, self.dice.randint(2, 5))
+        said = {"list_id": f"list_{self.dice.randint(1, 90)}", "category": shown[0].category}
+        products = [product_fields(self.shop, product, 1, place) for place, product in enumerate(shown, 1)]
+        return "track", {**said, "products": products}, "/c/" + word_id(shown[0].category), shown[0].category
+
     def _about_cart(self, name: str) -> tuple[str, JsonObject, str, str]:
         if not self.cart:
             product = self.dice.choice(self.shop.products)
@@ -147,7 +155,6 @@ _ABOUT_PRODUCT = frozenset(
 _ABOUT_CART = frozenset({"Cart Viewed", "Checkout Started", "Payment Info Entered", "Order Placed", "Order Completed"})
 _OTHERS: dict[str, Callable[[random.Random, Visitor], JsonObject]] = {
     "Products Searched": lambda dice, _: {"query": dice.choice(QUERIES), "results": dice.randint(0, 240)},
-    "Product List Viewed": lambda dice, _: {"list_id": f"list_{dice.randint(1, 90)}", "category": dice.choice(QUERIES)},
     "Coupon Applied": lambda dice, _: {"coupon_id": f"C{dice.randint(100, 999)}", "discount": dice.randint(1, 40)},
     "Promotion Clicked": lambda dice, _: {"promotion_id": f"promo_{dice.randint(1, 40)}", "position": "home_top"},
     "Signed Up": lambda dice, visitor: {"method": dice.choice(("email", "google", "apple")), **visitor.traits},
@@ -214,6 +221,8 @@ def _context(shop: Shop, visitor: Visitor, path: str, title: str) -> JsonObject:
             context |= {"ip": visitor.ip, "userAgent": visitor.agent}
         return context | {"traits": _fresh(visitor.traits)}
     context |= {"ip": visitor.ip, "locale": visitor.place[5], "timezone": visitor.place[4], "userAgent": visitor.agent}
+    if visitor.asked_consent:
+        context["consent"] = {"categoryPreferences": {"Advertising": True, "Analytics": True, "Functional": True}}
     if visitor.traits:
         context["traits"] = _fresh(visitor.traits)
     if visitor.sender == "browser":

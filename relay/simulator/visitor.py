@@ -70,6 +70,7 @@ class Visitor:
     query: str  # of the landing page: click id and campaign, '' without
     referrer: str
     click_id: str
+    asked_consent: bool  # and gave it: nobody who refused is in this traffic
     program: dict[str, Any]  # library, device, app … as this program reports them
 
 
@@ -103,6 +104,7 @@ def meet(dice: random.Random, app_name: str) -> Visitor:
         query=f"?ttclid={clicked}&{campaign}" if clicked else "",
         referrer="https://www.tiktok.com/" if clicked else dice.choice(REFERRERS),
         click_id=clicked,
+        asked_consent=dice.random() < 0.8,
         program=_program(dice, sender, app_name),
     )
 

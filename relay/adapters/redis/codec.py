@@ -19,7 +19,7 @@ from typing import Final
 import zstandard
 
 SHIPPED = Path(__file__).parent / "dictionaries"
-LEVEL = 1  # level 3 saves 1.5 % of the bytes for 30 % more time
+LEVEL = 3  # level 1 takes a sixth less time and 3 % more bytes; level 5 twice the time for 4 % fewer
 RAW: Final = 0
 PLAIN: Final = 31  # zstd without a dictionary
 RESERVED = 0b1110_0000
