@@ -31,9 +31,9 @@ def build_intake(
     options: IntakeOptions, intake: Intake, readiness: Readiness, clock: Clock, tell: Tell
 ) -> web.Application:
     """The application for the intake port. ``readiness`` says whether events can be accepted, and if not, why."""
-    reception = Reception(intake, clock, tell)
-    webhook = Webhook(options, reception, clock, tell)
-    tracking = Tracking(options, reception, clock, tell)
+    reception = Reception(clock, tell)
+    webhook = Webhook(options, intake, reception, clock, tell)
+    tracking = Tracking(options, intake, reception, clock, tell)
     app = web.Application(client_max_size=options.max_body)
     serve = partial(_serve, app=app, reception=reception)
     serve("/webhook/segment", WEBHOOK_METHODS, partial(webhook.hear, name=DEFAULT_SOURCE), _preflight)

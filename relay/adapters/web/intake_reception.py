@@ -1,18 +1,16 @@
-"""What both doors share: handing events to the engine, and telling about every request that got no further."""
+"""What both doors share: turning receipts into answers, and telling about every request that got no further."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable
 
 from aiohttp import web
 
 from relay.adapters.web.intake_answers import problem, success
 from relay.adapters.web.intake_options import UNKNOWN_SOURCE
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
-from relay.core.event import Event
 from relay.core.notices import EventsReceived, Outcome, Why
-from relay.core.segment.decode import Misfit
-from relay.engine.intake import Intake
+from relay.engine.intake import Receipt
 from relay.ports import Clock, Tell
 
 MISUSED_RETRY = 60  # seconds; a bug of ours: the events stay with the sender until it is mended
@@ -21,22 +19,14 @@ MISUSED_RETRY = 60  # seconds; a bug of ours: the events stay with the sender un
 class Reception:
     """Turns receipts and troubles into answers."""
 
-    def __init__(self, intake: Intake, clock: Clock, tell: Tell) -> None:
-        self._intake = intake
+    def __init__(self, clock: Clock, tell: Tell) -> None:
         self._clock = clock
         self._tell = tell
 
-    async def take(
-        self,
-        request: web.Request,
-        decoded: Collection[Event | Misfit],
-        source: str,
-        sdk: bool,  # noqa: FBT001 - which of two doors
-        started: float,
-    ) -> web.Response:
-        """Store what is wanted of ``decoded`` and answer; the engine tells what became of it."""
+    async def answer(self, request: web.Request, receiving: Awaitable[Receipt]) -> web.Response:
+        """Wait until the events of ``request`` are durable, and say so; the engine tells what became of them."""
         try:
-            receipt = await self._intake.receive(decoded, source, sdk, started)
+            receipt = await receiving
         except StoreUnavailable as error:
             overloaded = error.trouble is StoreTrouble.OVERLOADED
             return problem(

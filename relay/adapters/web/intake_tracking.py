@@ -15,14 +15,16 @@ from relay.core.notices import EventsReceived, Outcome, SenderRefused, Why
 from relay.core.segment.decode import Arrival, Decoded, sdk_event
 from relay.core.segment.envelope import Unreadable, open_envelope
 from relay.core.segment.grace import Grace
+from relay.engine.intake import Intake
 from relay.ports import Clock, Tell
 
 
 class Tracking:
     """Hears SDKs; the write key says which source speaks."""
 
-    def __init__(self, options: IntakeOptions, reception: Reception, clock: Clock, tell: Tell) -> None:
+    def __init__(self, options: IntakeOptions, intake: Intake, reception: Reception, clock: Clock, tell: Tell) -> None:
         self._options = options
+        self._intake = intake
         self._reception = reception
         self._clock = clock
         self._tell = tell
@@ -56,7 +58,8 @@ class Tracking:
             return self._unknown_key(len(opened.items), started)
         arrival = Arrival(self._clock.now_ms(), kind, opened.sent_at, self._ip(request))
         finish = partial(sdk_event, arrival=arrival, max_depth=self._options.max_depth)
-        return await self._reception.take(request, Decoded(opened.items, finish), source, True, started)
+        receiving = self._intake.receive(Decoded(opened.items, finish), source, True, started)
+        return await self._reception.answer(request, receiving)
 
     def _source(self, request: web.Request, body_key: str) -> str | None:
         """Whose write key it is: from the Basic header or the body, as SDKs differ (Segment sheet section 2.4)."""

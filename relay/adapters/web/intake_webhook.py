@@ -18,6 +18,7 @@ from relay.core.segment.decode import Decoded, Misfit, webhook_event
 from relay.core.segment.envelope import Envelope, Unreadable, open_envelope
 from relay.core.segment.grace import Grace
 from relay.core.segment.signature import Cover, cover
+from relay.engine.intake import Intake
 from relay.ports import Clock, Tell
 
 NOT_COVERED = (
@@ -29,8 +30,9 @@ NOTHING_SET = "nothing here can verify this sender: set a shared secret or a tok
 class Webhook:
     """Hears webhooks of all sources."""
 
-    def __init__(self, options: IntakeOptions, reception: Reception, clock: Clock, tell: Tell) -> None:
+    def __init__(self, options: IntakeOptions, intake: Intake, reception: Reception, clock: Clock, tell: Tell) -> None:
         self._options = options
+        self._intake = intake
         self._reception = reception
         self._clock = clock
         self._tell = tell
@@ -59,7 +61,9 @@ class Webhook:
         if trust is Cover.FIRST and len(opened.items) > 1:
             return self._unverified(name, Why.BAD_TOKEN, NOT_COVERED, started)
         self._grace.good(name, self._clock.now_ms())
-        return await self._reception.take(request, self._decoded(opened), name, False, started)
+        receiving = self._intake.receive(self._decoded(opened), name, False, started)
+        del opened  # see Intake.receive
+        return await self._reception.answer(request, receiving)
 
     def _decoded(self, opened: Envelope) -> Collection[Event | Misfit]:
         max_depth = self._options.max_depth
