@@ -22,6 +22,9 @@ from relay.ports import Clock, Sender, Tell
 
 SLICE = 100
 """Entries mapped before intake gets its turn on the event loop: about 4 ms."""
+OLDEST_MS = 600_000
+"""What was judged sendable longer ago is given back and judged again: the machine may have slept between two calls.
+Wall clock, because a monotonic one stands still meanwhile."""
 GIVES_BACK_AFTER_S = 5.0
 """A throttling pause longer than this is not waited for with a lease in hand."""
 
@@ -67,6 +70,7 @@ class Consignment:
         self._desk = desk
         self._claimed = claimed
         self._account = Account(claimed, desk.destination.rules)
+        self._judged_ms = desk.clock.now_ms()
         self._era = era  # of the gate, when the claim was permitted
         self._held = True
         lease = claimed.lease
@@ -159,7 +163,8 @@ class Consignment:
         """Whether the gate is as it was at the claim, and nothing asks to give the lease back."""
         desk = self._desk
         paused_s = desk.governor.paused_for(desk.clock.monotonic())
-        usual = desk.keeper.era == self._era and not desk.keeper.paused
+        fresh = desk.clock.now_ms() - self._judged_ms <= OLDEST_MS
+        usual = fresh and desk.keeper.era == self._era and not desk.keeper.paused
         return usual and not desk.stopping.is_set() and paused_s <= GIVES_BACK_AFTER_S
 
     async def _renew(self) -> None:

@@ -13,6 +13,7 @@ from relay.core.tiktok.reply import Call, Reply
 from relay.ports import Clock
 
 WINDOW_MS = 48 * 3_600_000
+LONGEST_WAY_MS = 10_000
 FAULTS = {
     "gateway": Reply(502, None),
     "system": Reply(200, 50000, "system error"),
@@ -45,7 +46,10 @@ class CountingTikTok:
         items: list[JsonObject] = orjson.loads(call.body)["data"]
         assert 0 < len(items) == call.items <= 1000
         mood = self._dice.choice(MOODS) if self.mood == "shaky" else self.mood
+        left = self._clock.now_ms()
         await self._clock.sleep(self._dice.uniform(0.0, 2.0))
+        if self._clock.now_ms() - left > LONGEST_WAY_MS:
+            return FAULTS["lost"]  # the machine slept: the connection is long dead
         reply = FAULTS.get(mood) or self._take(items, partial=mood == "partial")
         await self._clock.sleep(self._dice.uniform(0.0, 1.0))
         return FAULTS["lost"] if mood == "answers_lost" else reply
