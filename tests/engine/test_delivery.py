@@ -377,16 +377,3 @@ async def test_notices_equal_the_books() -> None:
         "dead:expired": 6,
     }
     assert all(books[ending] == count for (of, ending), count in told_ledger(rig.told).items() if of == stream)
-
-
-async def test_what_was_judged_before_the_machine_slept_is_judged_again() -> None:
-    rig = Rig()
-    rig.tiktok.script = lambda _: TIMEOUT
-    await rig.owe()
-    async with rig.running(rig.destination(calls_per_s=0.2)):
-        await rig.clock.advance(1)  # sent once; claimed again, it waits for its turn
-        assert ((await rig.survey()).leased, len(rig.tiktok.calls)) == (1, 1)
-        rig.clock.jump(50 * 3600)
-        await rig.clock.advance(60)
-        assert await rig.books() == {"accepted": 1, "dead:ambiguous": 1, "owed": 0}
-    assert len(rig.tiktok.calls) == 1

@@ -10,7 +10,7 @@ from relay.core.notices import EntriesDelivered, LeaseLost
 from relay.core.tiktok.reply import Call, Reply
 from relay.engine.delivery import Delivery
 from tests.twins.rig import CONVERSION, Rig
-from tests.twins.tiktok import BAD_GATEWAY, OK, REFUSED
+from tests.twins.tiktok import BAD_GATEWAY, OK, REFUSED, TIMEOUT
 from tests.twins.weather import Weather, WeatheredGates, WeatheredOwed
 
 
@@ -173,3 +173,20 @@ async def test_a_stop_with_a_call_in_flight_and_the_store_away_ends_in_time() ->
     async with rig.running(rig.destination(sender=CutOff()), owed=owed, gates=gates):
         await rig.clock.advance(1)
     assert (await rig.books())["owed"] == 6
+
+
+async def test_what_was_judged_before_the_machine_slept_is_judged_again() -> None:
+    rig, weather = Rig(), Weather()
+    rig.tiktok.script = lambda _: TIMEOUT
+    await rig.owe()
+    owed, gates = WeatheredOwed(rig.store.owed, weather), WeatheredGates(rig.store.gates, weather)
+    async with rig.running(rig.destination(calls_per_s=0.2), owed=owed, gates=gates):
+        await rig.clock.advance(1)  # sent once; claimed again, it waits for its turn
+        assert ((await rig.survey()).leased, len(rig.tiktok.calls)) == (1, 1)
+        weather.strikes = lambda name: "before" if name == "claim" else ""  # nobody takes the fallen lease over
+        rig.clock.jump(50 * 3600)
+        await rig.clock.advance(60)
+        weather.clear()
+        await rig.clock.advance(60)
+        assert await rig.books() == {"accepted": 1, "dead:ambiguous": 1, "owed": 0}
+    assert len(rig.tiktok.calls) == 1
