@@ -41,7 +41,9 @@ def written(plan: Plan, schema: Schema) -> Quick:
                 *writer.parents,
                 f"payload = {fixed}.copy()",
                 *body,
-                "return payload" if surely else f"return payload if not findings.problems and {complete}(payload) else None",
+                "return payload"
+                if surely
+                else f"return payload if not findings.problems and {complete}(payload) else None",
             ]
         ),
     ]

@@ -88,11 +88,10 @@ class TimeOfDay:
         self.numbers.append(number)
         return True
 
-    def finish(self, number: int) -> bool:
-        """Add the last number; the rest is zero."""
-        added = self.add(number)
+    def finish(self, number: int) -> None:
+        """Add the last number, if there is room; the rest is zero."""
+        self.add(number)
         self.numbers += [0] * (4 - len(self.numbers))
-        return added
 
     def milliseconds(self) -> int | None:
         """Since midnight; None when a part is out of range."""
@@ -128,9 +127,13 @@ class Zone:
         """A named zone."""
         self.sign, self.hour, self.minute = (-1 if hours < 0 else 1), abs(hours), 0
 
-    def offset_ms(self) -> int:
-        """Milliseconds to subtract from the time as written."""
-        return self.sign * ((self.hour or 0) * 60 + (self.minute or 0)) * 60_000
+    def offset_ms(self) -> int | None:
+        """Milliseconds to subtract from the time as written; None when it is out of all bounds.
+
+        V8 counts the seconds in 32 bits, so an absurd hour wraps around before its bounds are checked.
+        """
+        seconds = ((self.hour or 0) * 3600 + (self.minute or 0) * 60) % 2**32
+        return self.sign * seconds * 1000 if seconds < 2**31 else None
 
 
 def _days_from_civil(year: int, month: int) -> int:

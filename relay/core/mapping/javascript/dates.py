@@ -51,9 +51,10 @@ def epoch_milliseconds(text: str) -> int | None:
         return None
     days = reader.day.days()
     time = reader.time.milliseconds()
-    if days is None or time is None:
+    offset = reader.zone.offset_ms()
+    if days is None or time is None or offset is None:
         return None
-    result = days * 86_400_000 + time - reader.zone.offset_ms()
+    result = days * 86_400_000 + time - offset
     return result if -_LIMIT <= result <= _LIMIT else None
 
 
@@ -171,7 +172,7 @@ class _Reader:
         elif scanner.skip(".") and self.time.expects(number):
             self.time.add(number)
             _demand(scanner.peek.is_number())
-            _demand(self.time.finish(milliseconds(scanner.next())))
+            self.time.finish(milliseconds(scanner.next()))
         elif self.zone.expects(number):
             self.zone.minute = number
         elif self.time.expects(number):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from urllib.parse import unquote_to_bytes
 
 from relay.core.mapping.javascript.text import utf8
@@ -11,10 +12,10 @@ _EDGES = "".join(map(chr, range(0x21)))
 _INSIDE = str.maketrans("", "", "\t\n\r")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
-_FORBIDDEN = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7f]")
+_FORBIDDEN = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7f\ufffd]")
 _AUTHORITY_END = re.compile(r"[/\\?#]")
 _PORT = re.compile(r"[0-9]*")
-_IPV6 = re.compile(r"\[[0-9A-Fa-f:.]+\]")
+_FORBIDDEN_OPAQUE = re.compile(r"[\x00 #/:<>?@\[\\\]^|]")
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]*")
 # A web address that is valid at first sight, and its query; all others are looked at closely.
 _ORDINARY = re.compile(
@@ -63,11 +64,13 @@ def _after_opaque_authority(scheme: str, rest: str) -> str | None:
     """Custom schemes take nearly anything; only an impossible port after ``//`` makes them invalid."""
     if scheme == "file" or not rest.startswith("//"):
         return rest
-    authority = re.split(r"[/?#]", rest[2:], maxsplit=1)[0].rpartition("@")[2]
-    host, port = _host_and_port(authority)
-    if port and not host:
+    authority = re.split(r"[/?#]", rest[2:], maxsplit=1)[0]
+    host, port = _host_and_port(authority.rpartition("@")[2])
+    if authority and not host:
         return None
-    return rest if _port_is_valid(port) and not re.search(r"[\x00 #/<>?@\\^|]", host) else None
+    if not _port_is_valid(port) or (host.startswith("[") and not _ipv6_is_valid(host)):
+        return None
+    return rest if host.startswith("[") or not _FORBIDDEN_OPAQUE.search(host) else None
 
 
 def _authority_is_valid(authority: str) -> bool:
@@ -75,7 +78,7 @@ def _authority_is_valid(authority: str) -> bool:
     if not _port_is_valid(port) or not host:
         return False
     if host.startswith("["):
-        return _IPV6.fullmatch(host) is not None
+        return _ipv6_is_valid(host)
     host = unquote_to_bytes(utf8(host)).decode("utf-8", "replace")
     if _FORBIDDEN.search(host):
         return False
@@ -92,6 +95,17 @@ def _host_and_port(authority: str) -> tuple[str, str]:
 def _port_is_valid(port: str) -> bool:
     digits = port.lstrip("0")
     return _PORT.fullmatch(port) is not None and (len(digits) < 5 or (len(digits) == 5 and int(digits) <= 65535))
+
+
+def _ipv6_is_valid(host: str) -> bool:
+    """An address in brackets, without a zone."""
+    if not host.endswith("]") or "%" in host:
+        return False
+    try:
+        IPv6Address(host[1:-1])
+    except ValueError:
+        return False
+    return True
 
 
 def _ipv4_is_valid(host: str) -> bool:
