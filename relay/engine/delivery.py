@@ -19,6 +19,7 @@ from relay.engine.settle import Settling
 from relay.ports import Chance, Clock, GateStore, Owed, Sender, Tell
 
 PAUSED = "paused"
+SHORTEST_TICK_S = 0.01
 OTHER_SENDERS = frozenset({"segment", "pixel"})
 
 
@@ -148,7 +149,7 @@ class Delivery:
     async def _tick(self) -> None:
         """One timer for everything that waits for time to pass."""
         while True:
-            await self._parts.clock.sleep(self._options.linger_s)
+            await self._parts.clock.sleep(max(SHORTEST_TICK_S, self._options.linger_s))
             for pump in self._pumps.values():
                 pump.ring()
 

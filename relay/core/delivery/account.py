@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import orjson
 
-from relay.core.delivery.batch import Limits, Parcel, Sendable, parcels_of
+from relay.core.delivery.batch import Limits, Parcel, Sendable, pack, parcels_of
 from relay.core.delivery.clocks import Clocks
 from relay.core.event import Burial, Claimed, DeadReason, Entry, JsonObject, Rest
 from relay.core.tiktok.verdict import Judgement, Stored
@@ -103,7 +103,7 @@ class Account:
             ):
                 self._bury(entry.id, Fault(*late), entry.accepted)
             elif len(items) == 1 and items[0].error is None and not entry.accepted:
-                parcels.append(Parcel(entry.id, (items[0],)))
+                parcels.append(Parcel(entry.id, (pack(items[0]),)))
             else:
                 self._owe(entry, items)
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from relay.core.delivery.batch import Batch, Parcel
-from tests.twins.tiktok import PlainItem
+from relay.core.delivery.batch import Batch, Packed, Parcel
 
 
-def item(name: str, *, source: str = "web", test: str = "", size: int = 0, error: str | None = None) -> PlainItem:
-    body = b'{"id":"%s"%s}' % (name.encode(), b" " * max(0, size - len(name) - 9))
-    return PlainItem(name, source, test, error, b"" if error else body, 1_770_000_000)
+def item(name: str, *, source: str = "web", test: str = "", size: int = 0) -> Packed:
+    return Packed(name, source, test, b'{"id":"%s"%s}' % (name.encode(), b" " * max(0, size - len(name) - 9)))
 
 
 def parcels(count: int, items: int = 1) -> list[Parcel]:

@@ -6,8 +6,13 @@ from hypothesis import strategies as st
 
 from relay.core.delivery.batch import Batch, Limits, Parcel, batches, body_of, parcels_of
 from tests.core.delivery.parcels import item, parcels
+from tests.twins.tiktok import PlainItem
 
 SMALL = Limits(items=5, hard=10, bytes=200)
+
+
+def mapped(name: str, *, source: str = "web", test: str = "") -> PlainItem:
+    return PlainItem(name, source, test, None, b"{}", 1)
 
 
 @settings(max_examples=100)
@@ -40,17 +45,20 @@ def test_the_first_parcel_always_fits() -> None:
 
 
 def test_an_entrys_items_stay_together_unless_no_call_can_hold_them() -> None:
-    assert [len(one.items) for one in parcels_of("1-0", [item(str(n)) for n in range(7)], "", SMALL)] == [7]
-    assert [len(one.items) for one in parcels_of("1-0", [item(str(n)) for n in range(23)], "", SMALL)] == [10, 10, 3]
+    assert [len(one.items) for one in parcels_of("1-0", [mapped(str(n)) for n in range(7)], "", SMALL)] == [7]
+    assert [len(one.items) for one in parcels_of("1-0", [mapped(str(n)) for n in range(23)], "", SMALL)] == [10, 10, 3]
 
 
 def test_items_of_two_kinds_travel_apart() -> None:
-    made = list(parcels_of("1-0", [item("a"), item("b", test="T"), item("c", source="app")], "", Limits()))
+    made = list(parcels_of("1-0", [mapped("a"), mapped("b", test="T"), mapped("c", source="app")], "", Limits()))
     assert [[one.subscription for one in parcel.items] for parcel in made] == [["a"], ["b"], ["c"]]
 
 
 def test_the_destinations_test_code_is_the_default() -> None:
-    made = [*parcels_of("1-0", [item("a")], "D", Limits()), *parcels_of("2-0", [item("b", test="T")], "D", Limits())]
+    made = [
+        *parcels_of("1-0", [mapped("a")], "D", Limits()),
+        *parcels_of("2-0", [mapped("b", test="T")], "D", Limits()),
+    ]
     assert [call.test_event_code for call in batches(made, "D", Limits())] == ["D", "T"]
 
 
