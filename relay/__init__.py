@@ -14,7 +14,7 @@ Where each stage lives:
 * receive         ``relay/adapters/web``            HTTP in, HTTP answers out
 * verify, decode  ``relay/core/segment``            signatures, envelopes, time correction, identity, consent
 * select          ``relay/core/segment/select.py``  which destinations want the event, and its class
-* append          ``relay/engine/intake.py``        group commit, over ``relay/adapters/redis/inbox.py``
+* append          ``relay/engine/append.py``        group commit, over ``relay/adapters/redis/inbox.py``
 * claim, settle   ``relay/engine/delivery.py``, ``relay/engine/settle.py``, over ``relay/adapters/redis/owed.py``
 * map             ``relay/core/mapping``            Segment's mapping language, compiled once
 * batch, judge    ``relay/core/delivery``           gate, governor, order of service, verdicts, clocks
