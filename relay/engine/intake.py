@@ -74,8 +74,7 @@ class Intake:
     ) -> Awaitable[Receipt]:
         """Store what is wanted of ``decoded``; ``started`` (monotonic seconds) is when the request began.
 
-        To be awaited. Raises StoreUnavailable or StoreMisused when any of it could not be stored: the sender still has
-        all of it.
+        To be awaited. StoreUnavailable or StoreMisused when any of it could not be stored: the sender has all of it.
         """
         started = self._clock.monotonic() if started is None else started
         door = Door(source, sdk, self._clock.now_ms())

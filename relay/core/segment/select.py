@@ -39,11 +39,8 @@ def select(
 
     ``sdk`` is True for events straight from an SDK, whose ``integrations`` nobody has applied yet.
     """
-    message_id = event.get("messageId")
-    if type(message_id) is str and message_id.startswith(EVENT_TESTER):
-        return [], Why.EVENT_TESTER
-    if event.get("type") == "delete":
-        return [], Why.DELETE_CALL
+    if why := _never_sent(event):
+        return [], why
     wanted: list[tuple[Route, EntryClass]] = []
     why = Why.NO_SUBSCRIPTION
     for route in routes:
@@ -58,3 +55,10 @@ def select(
             engagement = route.conversions.isdisjoint(names)
             wanted.append((route, EntryClass.ENGAGEMENT if engagement else EntryClass.CONVERSION))
     return wanted, Why.NONE if wanted else why
+
+
+def _never_sent(event: JsonObject) -> Why:
+    message_id = event.get("messageId")
+    if type(message_id) is str and message_id.startswith(EVENT_TESTER):
+        return Why.EVENT_TESTER
+    return Why.DELETE_CALL if event.get("type") == "delete" else Why.NONE

@@ -45,20 +45,22 @@ def correct_time(event: JsonObject, sent_at: Any, received_ms: int) -> JsonObjec
         return changes
     changes["originalTimestamp"] = original
     changes["timestamp"] = original
-    original_ms, sent_ms = read_time(original), read_time(sent_at)
-    if original_ms is None:
-        return changes
-    corrected_ms = original_ms
-    if sent_ms is not None:
-        skew_ms, waited_ms = sent_ms - received_ms, sent_ms - original_ms
-        absurd = abs(skew_ms) > ABSURD_SKEW_MS
-        if absurd:
-            changes["clockSkewMs"] = skew_ms
-        if not absurd or 0 <= waited_ms <= LONGEST_WAIT_MS:
-            corrected_ms = received_ms - waited_ms
-    if 0 <= corrected_ms <= LAST_MS:
+    corrected_ms, skew_ms = _corrected(read_time(original), read_time(sent_at), received_ms)
+    if skew_ms is not None:
+        changes["clockSkewMs"] = skew_ms
+    if corrected_ms is not None and 0 <= corrected_ms <= LAST_MS:
         changes["timestamp"] = format_time(corrected_ms)
     return changes
+
+
+def _corrected(original_ms: int | None, sent_ms: int | None, received_ms: int) -> tuple[int | None, int | None]:
+    """The corrected time, and the skew of the clock where it is absurd."""
+    if original_ms is None or sent_ms is None:
+        return original_ms, None
+    skew_ms, waited_ms = sent_ms - received_ms, sent_ms - original_ms
+    if abs(skew_ms) <= ABSURD_SKEW_MS:
+        return received_ms - waited_ms, None
+    return received_ms - waited_ms if 0 <= waited_ms <= LONGEST_WAIT_MS else original_ms, skew_ms
 
 
 def format_time(epoch_ms: int) -> str:
