@@ -58,6 +58,7 @@ class Desk:
     governor: Governor
     suspicion: Suspicion
     bell: asyncio.Event  # rings when a call ended, time passed, or a stop was asked for
+    mapping: asyncio.Lock
     stopping: asyncio.Event
     clock: Clock
     tell: Tell
@@ -94,9 +95,11 @@ class Consignment:
         await self._settle(self._account.rest)
 
     async def _map(self) -> None:
-        for part in _slices(self._claimed.entries):
-            self._account.add(part)
-            await asyncio.sleep(0)
+        # One lease at a time, in the order of their claims: the first call leaves while the next one is mapped.
+        async with self._desk.mapping:
+            for part in _slices(self._claimed.entries):
+                self._account.add(part)
+                await asyncio.sleep(0)
 
     async def _send(self, parcels: Sequence[Parcel]) -> None:
         """Make calls until all have a verdict, or one says that this is not the time."""

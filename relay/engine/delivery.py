@@ -140,6 +140,7 @@ class Delivery:
             governor=Governor(destination.concurrency, destination.calls_per_s),
             suspicion=Suspicion(),
             bell=asyncio.Event(),
+            mapping=asyncio.Lock(),
             stopping=self._stopping,
             clock=parts.clock,
             tell=parts.tell,
