@@ -29,8 +29,7 @@ def written(plan: Plan, schema: Schema) -> Quick:
     body: list[str] = []
     for name, source in plan.fields.items():
         body += writer.field(name, source)
-    for name, members in plan.boxes.items():
-        body += writer.box(name, members)
+    body += writer.boxes(plan.boxes)
     fixed, complete = writer.bind(plan.fixed), writer.bind(schema.is_complete)
     surely = schema.is_surely_complete(plan.fixed, {*plan.fields, *plan.boxes})
     lines = [
@@ -92,8 +91,33 @@ class _Writer:
             source = source.resolve
         return self._computed(source, fill)
 
-    def box(self, name: str, members: Mapping[str, Source]) -> list[str]:
-        """Lines that fill an object field; members found by path are ruled out together when none can be there."""
+    def boxes(self, boxes: Mapping[str, Mapping[str, Source]]) -> list[str]:
+        """Lines that fill object fields. Those that look into the same object are ruled out at once."""
+        lines: list[str] = []
+        rare: dict[str, tuple[set[str], list[str]]] = {}
+        for name, members in boxes.items():
+            keys, found, computed = self._box(name, members)
+            lines += computed
+            if sum(map(len, keys.values())) < _FEW:
+                lines += found
+            elif len(keys) > 1:
+                lines += self._guarded(keys, found)
+            else:
+                node, names = next(iter(keys.items()))
+                together = rare.setdefault(node, (set(), []))
+                together[0].update(names)
+                together[1].extend(self._guarded(keys, found))
+        for node, (names, found) in rare.items():
+            lines += self._guarded({node: names}, found)
+        return lines
+
+    def _guarded(self, keys: Mapping[str, set[str]], lines: list[str]) -> list[str]:
+        """Only when one of the keys is in its object."""
+        present = (f"not {self.bind(frozenset(names))}.isdisjoint({node})" for node, names in keys.items())
+        return [f"if {' or '.join(present)}:", *_indented(lines)]
+
+    def _box(self, name: str, members: Mapping[str, Source]) -> tuple[dict[str, set[str]], list[str], list[str]]:
+        """Of one object field: the keys it reads by object, lines for members found by path, lines for the others."""
         lines: list[str] = []
         keys: dict[str, set[str]] = {}
         computed: list[str] = []
@@ -105,10 +129,7 @@ class _Writer:
                 for steps in filter(None, (source.first, source.otherwise)):
                     keys.setdefault(self._node(steps[:-1]), set()).add(steps[-1])
                 lines += [*self._value(source), *_when_there([f"{self.bind(fill)}(value, payload, findings)"])]
-        if lines and sum(map(len, keys.values())) >= _FEW:
-            present = (f"not {self.bind(frozenset(names))}.isdisjoint({node})" for node, names in keys.items())
-            lines = [f"if {' or '.join(present)}:", *_indented(lines)]
-        return lines + computed
+        return keys, lines, computed
 
     def _node(self, steps: Steps) -> str:
         """The variable of an object on the way; nothing there counts as an empty one, anything else is odd."""

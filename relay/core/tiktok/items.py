@@ -74,10 +74,8 @@ def web_item(payload: JsonObject, now: int) -> Built:
     source = payload.get("event_source") or "web"
     if source == "web" and "event_spec_type" in payload:
         properties.update(_special(payload))
-    if "url" in payload or "referrer" in payload:
-        page = truthy(payload, ("url", "referrer"))
-        if page:
-            item["page"] = page
+    if payload.get("url") or payload.get("referrer"):
+        item["page"] = truthy(payload, ("url", "referrer"))
     if source == "crm":
         item.update(_lead(payload.get("lead_fields") or {}))
     item["limited_data_use"] = payload.get("limited_data_use", False)

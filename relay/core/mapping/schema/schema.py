@@ -131,12 +131,7 @@ def _top_level(field: Field) -> Check:
     """Null and the empty text are absent, whatever the type."""
     if field.many:
         return _top_level_list(field)
-    inner = _record(field) if field.kind is Kind.OBJECT else scalar(field)
-
-    def check(value: Any, findings: Findings) -> Any:
-        return UNDEFINED if value is None or value == "" else inner(value, findings)
-
-    return check
+    return _unless_empty(_record(field) if field.kind is Kind.OBJECT else scalar(field))
 
 
 def _top_level_list(field: Field) -> Check:
@@ -156,9 +151,16 @@ def _top_level_list(field: Field) -> Check:
 
 def _member(field: Field, owner: str) -> Check:
     """A member of an object: null is absent, the empty text too unless the member is a text."""
-    inner = _wrapped_list(field, f"/{owner}/{field.name}") if field.many else scalar(field)
-    if field.kind is Kind.STRING and not field.many:
-        return lambda value, findings: UNDEFINED if value is None else inner(value, findings)
+    if field.many:
+        return _unless_empty(_wrapped_list(field, f"/{owner}/{field.name}"))
+    inner = scalar(field)
+    if field.kind is not Kind.STRING:
+        return _unless_empty(inner)
+    return lambda value, findings: UNDEFINED if value is None else inner(value, findings)
+
+
+def _unless_empty(inner: Check) -> Check:
+    """Null and the empty text are as good as absent."""
     return lambda value, findings: UNDEFINED if value is None or value == "" else inner(value, findings)
 
 
