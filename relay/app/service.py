@@ -12,6 +12,7 @@ import sys
 import uuid
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 
 from aiohttp import ClientSession, TCPConnector, web
 
@@ -22,14 +23,14 @@ from relay.adapters.observe.telling import Telling
 from relay.adapters.redis.health import examine
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemChance, SystemClock, watch_secrets
-from relay.adapters.web.admin import AdminOptions, AdminParts, build_admin, build_metrics
-from relay.adapters.web.intake import build_intake
+from relay.adapters.web.admin import AdminParts
 from relay.adapters.web.intake_options import DEFAULT_SOURCE, UNKNOWN_SOURCE
 from relay.app import parts
+from relay.app.doors import open_admin, open_intake
 from relay.app.operators import ADMIN_SOURCE, Operators
 from relay.app.store import Store, admin_token, open_store
 from relay.config import Loaded
-from relay.core.errors import ConfigError, PortUnavailable, StoreMismatch, StoreUnavailable
+from relay.core.errors import ConfigError, StoreMismatch, StoreUnavailable
 from relay.core.notices import ServiceStarted, ServiceStopped, ServiceStopping, TaskCrashed
 from relay.engine.append import Appender
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts
@@ -37,7 +38,6 @@ from relay.engine.intake import Intake
 from relay.engine.survey import Survey
 
 Jobs = dict[str, Coroutine[None, None, None]]
-HANG_UP_S = 5.0  # how long open connections may finish their request after the port is closed
 SPARE_S = 10.0  # what a stop may take beyond delivery's own bound before it is cut short
 SANDBOX = "sandbox"  # folder of a sandbox's store: no real entry may end in a simulator, no made-up one in TikTok
 
@@ -89,8 +89,11 @@ class Service:
         survey = Survey(
             redis.owed, self._clock, self._tell, gates=delivery.gates, paces=delivery.paces, disk_free=store.disk_free
         )
-        await self._open_admin(stack, redis, intake, delivery, survey)
-        door = await self._open_door(stack, redis, intake, stopping)
+        await open_admin(stack, self._settings, self._admin_token, self._admin_parts(redis, intake, delivery, survey))
+        door: web.AppRunner | None = None
+        if self._role != "delivery":
+            ready = partial(self._ready, redis, stopping)
+            door = await open_intake(stack, self._settings, intake, ready, self._clock, self._tell)
         finish = asyncio.Event()  # the door is closed: finish what was accepted and what is in flight
         jobs: Jobs = {"store": store.watch(finish), "append": appender.run(finish), "survey": survey.run(finish)}
         if self._role != "intake":
@@ -204,33 +207,23 @@ class Service:
         )
         return Delivery(destinations, work, options)
 
-    async def _open_door(
-        self, stack: AsyncExitStack, redis: RedisStore, intake: Intake, stopping: asyncio.Event
-    ) -> web.AppRunner | None:
-        if self._role == "delivery":
-            return None
+    def _ready(self, redis: RedisStore, stopping: asyncio.Event) -> tuple[bool, str]:
+        """Whether events can be accepted, and if not, why."""
+        if stopping.is_set():
+            return False, "stopping"
+        trouble = redis.state.trouble
+        if trouble is not None:
+            return False, f"{trouble.value} {redis.state.detail}".strip()
+        return (True, "") if self._examined.is_set() else (False, "starting")
 
-        def readiness() -> tuple[bool, str]:
-            if stopping.is_set():
-                return False, "stopping"
-            trouble = redis.state.trouble
-            if trouble is not None:
-                return False, f"{trouble.value} {redis.state.detail}".strip()
-            return (True, "") if self._examined.is_set() else (False, "starting")
-
-        app = build_intake(parts.intake_options(self._settings), intake, readiness, self._clock, self._tell)
-        return await listen(stack, app, self._settings.intake_host, self._settings.intake.port)
-
-    async def _open_admin(
-        self, stack: AsyncExitStack, redis: RedisStore, intake: Intake, delivery: Delivery, survey: Survey
-    ) -> None:
-        settings, limits = self._settings, self._settings.intake
+    def _admin_parts(self, redis: RedisStore, intake: Intake, delivery: Delivery, survey: Survey) -> AdminParts:
+        limits = self._settings.intake
         operators = Operators(intake, self._mappings, self._clock, limits.max_events, limits.max_depth)
-        admin_parts = AdminParts(
+        return AdminParts(
             survey=survey,
             letters=redis.dead_letters,
             render=self._metrics.render,
-            destinations=[destination.name for destination in settings.destinations],
+            destinations=[destination.name for destination in self._settings.destinations],
             clock=self._clock,
             tell=self._tell,
             facts=self._facts,
@@ -238,16 +231,6 @@ class Service:
             receive=operators.receive,
             preview=operators.preview,
         )
-        options = AdminOptions(
-            self._admin_token,
-            settings.admin.protect_metrics,
-            frozenset(settings.admin.hosts),
-            int(limits.max_body),
-        )
-        await listen(stack, build_admin(options, admin_parts), settings.admin.host, settings.admin.port)
-        if settings.admin.metrics_port is not None:
-            metrics = build_metrics(self._metrics.render)
-            await listen(stack, metrics, settings.intake.host, settings.admin.metrics_port)
 
     def _facts(self) -> dict[str, object]:
         """The head of the status document."""
@@ -277,18 +260,6 @@ def refuse_nonsense(loaded: Loaded, role: str) -> None:
         problems.append(f"--role {role}: the two halves meet in Redis, so set RELAY_REDIS_URL")
     if problems:
         raise ConfigError(problems)
-
-
-async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> web.AppRunner:
-    """Serve ``app``; on the way out open connections finish their request. PortUnavailable when it is taken."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANG_UP_S)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    try:
-        await web.TCPSite(runner, host, port, backlog=1024).start()
-    except OSError as error:
-        raise PortUnavailable(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    return runner
 
 
 async def until_any(*events: asyncio.Event) -> None:

@@ -208,8 +208,8 @@ class EmbeddedChanged:
 class StoreSurveyed:
     """The regular look at everything owed (about once a second).
 
-    ``drain_eta`` is in seconds per destination (0 without a backlog, infinite while it does not shrink), ``full_eta`` in
-    seconds until the journal is full (infinite while it does not grow or has no limit).
+    ``drain_eta`` is in seconds per destination (0 without a backlog, infinite while it does not shrink), ``full_eta``
+    in seconds until the journal is full (infinite while it does not grow or has no limit).
     """
 
     survey: StoreSurvey

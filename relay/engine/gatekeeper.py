@@ -27,6 +27,7 @@ class Gatekeeper:
         self._name, self._store, self._replica = name, store, replica
         self._clock, self._chance, self._tell = clock, chance, tell
         self._health = Health()
+        self._served = 0  # probes in a row that went well but were too small to prove a rung
         self._turn = asyncio.Lock()
         self._read_at = float("-inf")
 
@@ -75,7 +76,9 @@ class Gatekeeper:
             return Signal.FAULT
         slow, failed = judgement.verdict is Verdict.SLOW_DOWN, judgement.verdict is Verdict.RETRY
         if self.record.state is not GateState.CLOSED:
-            return Signal.FAILED if slow or failed else passed(self.record, entries)
+            signal = Signal.FAILED if slow or failed else passed(self.record, entries, self._served)
+            self._served = self._served + 1 if signal is Signal.SERVED else 0
+            return signal
         if slow:
             return Signal.TRIPPED if storm else None
         return Signal.TRIPPED if self._health.heard(self._clock.monotonic(), healthy=not failed) else None

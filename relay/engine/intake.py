@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -113,21 +114,21 @@ class Intake:
 
     async def _take(self, decoded: Collection[Event | Misfit], door: Door, tally: Tally) -> None:
         """Part by part, so that one huge batch neither blocks the loop nor has to fit the memory twice."""
-        misfits: list[Misfit] = []
+        kept: Counter[Why] = Counter()
         events = False
         rest = iter(decoded)
         while part := list(islice(rest, MAX_ENTRIES)):
-            misfits += [item for item in part if type(item) is Misfit]
+            misfits = [item for item in part if type(item) is Misfit]
             wanted = [item for item in part if type(item) is Event]
+            await self._store(wanted, misfits, door, tally)
             events = events or bool(wanted)
-            # Misfits wait until one item turns out to be an event: a request without any is refused as a whole.
-            await self._store(wanted, misfits if events else [], door, tally)
-            if events:
-                misfits = []
+            kept.update(misfit.why for misfit in misfits)
             if len(part) == MAX_ENTRIES:
                 await asyncio.sleep(0)
-        for misfit in misfits:
-            _count(tally, Outcome.REFUSED, misfit.why)
+        # A request without any event is refused, so that its sender is told; its items are kept all the same, because
+        # nobody sends them again, and whoever mends the sender's mapping can see what it sent.
+        for why, count in kept.items():
+            tally[Outcome.DEAD if events else Outcome.REFUSED, why] = count
 
     async def _store(self, events: Sequence[Event], misfits: Sequence[Misfit], door: Door, tally: Tally) -> None:
         entries: list[NewEntry] = []
@@ -143,8 +144,6 @@ class Intake:
         if not entries and not rejects:
             return
         flags = await self._submit(entries, rejects)
-        for misfit in misfits:
-            _count(tally, Outcome.DEAD, misfit.why)
         start = 0
         for owned in owners:
             fresh = any(flags[start : start + owned])

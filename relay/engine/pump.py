@@ -32,6 +32,7 @@ class Pump:
         self._asked: dict[Queue, float] = dict.fromkeys(QUEUES, float("-inf"))
         self._ask_next: dict[Queue, float] = dict.fromkeys(QUEUES, float("-inf"))
         self._empty: dict[Queue, bool] = dict.fromkeys(QUEUES, False)
+        self._short: dict[Queue, bool] = dict.fromkeys(QUEUES, False)
         self._away_until = float("-inf")
         self._jobs: set[asyncio.Task[None]] = set()
         self._awake = asyncio.Event()
@@ -104,7 +105,9 @@ class Pump:
         keeper = self.desk.keeper
         era = keeper.era
         limit = self.desk.suspicion.sample if self._sampling(permit) else permit.limit
-        claimed = await self._claim_best(limit, now, OLDEST_FIRST if permit.probe else self._service.order())
+        claimed = await self._claim_best(
+            limit, now, self._probing_order(limit) if permit.probe else self._service.order()
+        )
         if claimed is None:
             if permit.probe and all(self._empty.values()):
                 await keeper.nothing_left()
@@ -115,6 +118,10 @@ class Pump:
                 return None
             era = keeper.era
         return Consignment(self.desk, claimed, now, era)
+
+    def _probing_order(self, limit: int) -> Sequence[Queue]:
+        """Oldest first; above the first rung, which wants to be filled, a queue that came up short goes last."""
+        return OLDEST_FIRST if limit == 1 else sorted(OLDEST_FIRST, key=self._short.__getitem__)
 
     async def _claim_best(self, limit: int, now: float, order: Sequence[Queue]) -> Claimed | None:
         """From the first queue in this order that has something."""
@@ -132,13 +139,14 @@ class Pump:
         """When to ask this queue again: it may have more, it was emptied just now, or it had nothing."""
         self._asked[queue] = now
         self._empty[queue] = not entries
+        # A claim may also end early at a lease or at its bytes: from half of the limit on, assume there is more.
+        self._short[queue] = entries * 2 < limit
         if not entries:
             self._service.empty(queue)
             self._ask_next[queue] = now + self._poll_s
             return
         self._service.served(queue, entries)
-        # A claim may also end early at a lease or at its bytes: from half of the limit on, assume there is more.
-        self._ask_next[queue] = now if entries * 2 >= limit else now + self._linger_s
+        self._ask_next[queue] = now + self._linger_s if self._short[queue] else now
 
     def _done(self, job: asyncio.Task[None]) -> None:
         self._jobs.discard(job)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
 
 SECRET = "made-up-shared-secret"
 PIXEL = "C4EXAMPLEPIXELCODE00"
@@ -226,11 +227,12 @@ class Relay(Process):
             os.kill(pid, signal.SIGKILL)
         return True
 
-    def metric(self, name: str) -> float:
-        """Sum of all samples of one metric whose name and labels start so."""
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum of all samples of one metric with these labels."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=10) as answer:
-            lines = answer.read().decode().splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+            families = text_string_to_metric_families(answer.read().decode())
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
     def owed(self) -> int:
         """Entries still owed over all destinations, from the admin port."""

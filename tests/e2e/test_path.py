@@ -17,6 +17,17 @@ from tests.e2e.processes import SECRET, Relay, free_port, http_json, playground,
 WRITE_KEY = "WK_EXAMPLE_0001"
 
 
+NO_EVENTS = {"ex-115"}  # a mapping that sends parts: refused with a hint, and kept among the intake's dead letters
+
+
+def answered(request: urllib.request.Request) -> int:
+    try:
+        with urllib.request.urlopen(request, timeout=15) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
@@ -65,24 +76,20 @@ def test_all_examples_end_somewhere_and_the_books_balance(tmp_path: Path, shared
             body = json.dumps(example["event"]).encode()
             headers = {"X-Signature": sign(body), "Content-Type": "application/json"}
             request = urllib.request.Request(relay.webhook, body, headers, method="POST")
-            try:
-                urllib.request.urlopen(request, timeout=15).close()
-            except urllib.error.HTTPError as error:
-                print(example["id"], example["desc"], error.code, error.read())
-                raise
+            assert answered(request) == (400 if example["id"] in NO_EVENTS else 200), example["id"]
         relay.drained()
         status = relay.admin("/api/status")
         received = {
-            key: relay.metric(f'relay_events_received_total{{outcome="{key}"') for key in ("accepted", "filtered")
+            outcome: relay.metric("relay_events_received_total", outcome=outcome)
+            for outcome in ("accepted", "filtered", "duplicate")
         }
         letters = relay.admin("/api/dead-letters?destination=tiktok&limit=1000")["letters"]
         rejects = relay.admin("/api/dead-letters?destination=-&limit=1000")["letters"]
         assert all(stream["unbalanced"] == 0 for stream in status["streams"])
         assert all(letter["reason"] for letter in letters)
         delivered = sum(stream["books"].get("delivered", 0) for stream in status["streams"])
-        duplicates = relay.metric('relay_events_received_total{outcome="duplicate"')
         assert delivered + len(letters) == received["accepted"]
-        assert received["accepted"] + received["filtered"] + duplicates + len(rejects) == len(examples)
+        assert sum(received.values()) + len(rejects) == len(examples)
         assert simulator.counted()["unique"] >= delivered > 0
 
 

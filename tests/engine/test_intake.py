@@ -126,11 +126,12 @@ async def test_a_bad_event_beside_a_filtered_one_is_put_aside_too(desk: Desk) ->
 
 
 @pytest.mark.parametrize("count", [1, 2, 600])
-async def test_a_request_without_any_event_is_refused_and_not_stored(desk: Desk, count: int) -> None:
+async def test_a_request_without_any_event_is_refused_and_put_aside(desk: Desk, count: int) -> None:
     receipt = await desk.intake.receive([MISFIT] * count, "shop", sdk=False)
     assert receipt == Receipt(refused=Why.NOT_AN_EVENT)
     assert desk.counted() == {(Outcome.REFUSED, Why.NOT_AN_EVENT): count}
-    assert not desk.inbox.calls
+    assert len(desk.inbox.rejects) == count
+    assert not desk.inbox.entries
 
 
 async def test_a_huge_batch_goes_in_part_by_part(desk: Desk) -> None:

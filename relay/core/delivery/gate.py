@@ -68,6 +68,7 @@ MOVES: dict[tuple[GateState, Signal], GateState] = {
 
 LADDER = (1, 10, 100, 500)
 """Entries in the probing calls, one call at a time: a half-recovered TikTok is not met with everything at once."""
+SERVED_ENOUGH = 5
 FIRST_WAIT_MS = 1_000
 LONGEST_WAIT_MS = 60_000
 SLOW_PROBE_MS = 300_000
@@ -156,10 +157,14 @@ def permit(record: GateRecord, replica: str, now_ms: int) -> Permit:
     return replace(probe, take=True)
 
 
-def passed(record: GateRecord, entries: int) -> Signal:
-    """What a probe of ``entries`` that went well means on this rung."""
+def passed(record: GateRecord, entries: int, served: int = 0) -> Signal:
+    """What a probe of ``entries`` that went well means on this rung.
+
+    ``served``: how many too small ones went well just before it. Enough of them in a row prove the rung too: they were
+    all that there was to send, and a shop with little traffic must not stay on the ladder for ever.
+    """
     if record.state is GateState.PROBING:
-        if entries * 2 < LADDER[record.step]:
+        if entries * 2 < LADDER[record.step] and served + 1 < SERVED_ENOUGH:
             return Signal.SERVED
         if record.step == len(LADDER) - 1:
             return Signal.CLIMBED

@@ -312,13 +312,13 @@ BAD = [
 
 @pytest.mark.parametrize("path", ["/webhook/segment", "/v1/batch"])
 @pytest.mark.parametrize(("body", "status", "code"), BAD, ids=[f"{code}-{len(body)}" for body, _, code in BAD])
-async def test_bad_input_is_answered_with_its_code_and_not_stored(
+async def test_bad_input_is_answered_with_its_code_and_owed_to_nobody(
     port: Port, path: str, body: bytes, status: int, code: str
 ) -> None:
     found = await port.post(path, body, {"X-Relay-Token": "example-token"} | BASIC)
     assert (found.status, found.code()) == (status, code)
     assert [(outcome, why.value) for _, outcome, _, why in port.outcomes()] == [(Outcome.REFUSED, code)]
-    assert not port.inbox.calls
+    assert not port.inbox.entries
     if status == 413:
         assert "smaller batches" in json.loads(found.body)["message"]
 

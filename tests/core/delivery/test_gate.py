@@ -87,6 +87,8 @@ def test_a_passed_rung_forgets_the_back_off_and_a_failed_one_starts_below() -> N
 def test_too_few_entries_prove_nothing_for_the_next_rung() -> None:
     record = GateRecord(GateState.PROBING, step=2, prober="me")
     assert passed(record, 49) is Signal.SERVED
+    assert passed(record, 49, served=3) is Signal.SERVED
+    assert passed(record, 49, served=4) is Signal.PASSED  # five in a row: there is no more traffic than that
     assert passed(record, 50) is Signal.PASSED
     assert (moved(record, Signal.SERVED).step, moved(record, Signal.PASSED).step) == (2, 3)
     assert passed(replace(record, step=3), 250) is Signal.CLIMBED
