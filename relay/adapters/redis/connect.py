@@ -39,8 +39,9 @@ class _Raw(Protocol):
 class Client:
     """Runs commands and scripts. Raises StoreUnavailable or StoreMisused, never anything of redis-py."""
 
-    def __init__(self, raw: _Raw, timeout: float, *, shown: str = "") -> None:
+    def __init__(self, raw: _Raw, timeout: float, *, shown: str = "", guides: Sequence[_Raw] = ()) -> None:
         self._raw = raw
+        self._guides = guides  # the sentinels that know where the primary is
         self._plain = raw if isinstance(raw, Redis) else None
         self._cluster = raw if isinstance(raw, RedisCluster) else None
         self.timeout = timeout
@@ -85,7 +86,8 @@ class Client:
 
     async def close(self) -> None:
         """Hang up."""
-        await self._raw.aclose()
+        for one in (self._raw, *self._guides):
+            await one.aclose()
 
     async def _where(self) -> dict[str, Any]:
         """All our keys share one slot, so one node serves them; computing slots of 2,000 keys a call would be waste."""
@@ -110,19 +112,17 @@ def connect(url: str, timeout: float = 5.0) -> Client:
     }
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     try:
-        raw: Any
         if parts.scheme.endswith("+sentinel"):
-            raw = _sentinel(url, options)
-        elif parts.scheme.endswith("+cluster"):
-            raw = _cluster(url, options)
-        else:
-            raw = Redis.from_url(url, retry=None, **options)
+            primary, guides = _sentinel(url, options)
+            return Client(primary, timeout, shown=shown, guides=guides)
+        if parts.scheme.endswith("+cluster"):
+            return Client(_cluster(url, options), timeout, shown=shown)
+        return Client(Redis.from_url(url, retry=None, **options), timeout, shown=shown)
     except (ValueError, TypeError) as exc:
         raise ConfigError([f"RELAY_REDIS_URL: {exc}"]) from exc
-    return Client(raw, timeout, shown=shown)
 
 
-def _sentinel(url: str, options: dict[str, Any]) -> Any:
+def _sentinel(url: str, options: dict[str, Any]) -> tuple[_Raw, Sequence[_Raw]]:
     """``redis+sentinel://[user:password@]host:26379,host:26379/service[/db]``; the password is the servers'."""
     parts = urlsplit(url)
     service, _, database = parts.path.strip("/").partition("/")
@@ -134,12 +134,13 @@ def _sentinel(url: str, options: dict[str, Any]) -> Any:
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         _hosts(parts.netloc, 26379), sentinel_kwargs={**sentinel_options, "retry": None}
     )
-    return sentinel.master_for(
+    primary = sentinel.master_for(
         service, db=int(database or 0), retry=None, **_secure(parts.scheme, parts.netloc), **options
     )
+    return primary, sentinel.sentinels
 
 
-def _cluster(url: str, options: dict[str, Any]) -> Any:
+def _cluster(url: str, options: dict[str, Any]) -> _Raw:
     """``redis+cluster://[user:password@]host:6379,host:6379``."""
     parts = urlsplit(url)
     nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]

@@ -109,6 +109,10 @@ class Directory:
         self._low = free < self._floor * (1.25 if self._low else 1.0)
         return f"{free:,} bytes free in {self.path}, {self._floor:,} are kept" if self._low else ""
 
+    def ballast_bytes(self) -> int:
+        """What giving up the reserve would free now."""
+        return self.ballast.stat().st_size if self.ballast.exists() else 0
+
     def throw_ballast(self) -> bool:
         """Give up the reserve so that the server can start and drain; False when it is gone already."""
         had = self.ballast.exists()

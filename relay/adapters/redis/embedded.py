@@ -188,15 +188,18 @@ class EmbeddedValkey:
             await client.close()
 
     async def _allow_rewrites(self, client: Client, info: dict[str, Any]) -> None:
-        used, free = int(info.get("used_memory", 0)), self._directory.free_bytes()
-        fits = used < free - self._options.disk_floor // 2
+        """A rewrite writes the data once more beside the old file; one that does not fit would fill the disk."""
+        needed, free = int(info.get("used_memory_dataset", 0)), self._directory.free_bytes()
+        fits = needed < free - self._options.disk_floor // 2
         if fits is not self._rewriting:
             await client.run("CONFIG", "SET", "auto-aof-rewrite-percentage", "100" if fits else "0")
             self._rewriting = fits
-        # Drained on a nearly full disk: the file still holds everything that has gone. Only a rewrite frees it.
-        swollen = int(info.get("aof_current_size", 0)) > 2 * used
+        # Drained on a nearly full disk: the file still holds everything that has gone, and only a rewrite frees it.
+        swollen = int(info.get("aof_current_size", 0)) > 2 * needed
         idle = not info.get("aof_rewrite_in_progress") and not info.get("loading")
-        if self._directory.low() and swollen and idle and used < free:
+        if self._directory.low() and swollen and idle and needed < free + self._directory.ballast_bytes():
+            if needed >= free and self._directory.throw_ballast():
+                self._tell(EmbeddedChanged("ballast_given_up", "to rewrite the append-only file"))
             await client.run("BGREWRITEAOF")
 
     async def _instruct(self) -> None:

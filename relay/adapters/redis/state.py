@@ -30,7 +30,12 @@ class StoreState:
         self._over = False  # between the watermarks: above the high one not long ago
 
     def admit(self) -> None:
-        """StoreUnavailable when it is known that the store takes nothing. Unwatched, nothing is known."""
+        """StoreUnavailable when it is known that the store takes nothing. Unwatched, nothing is known.
+
+        The disk is asked each time: between two looks a fast sender could write right through the floor.
+        """
+        if low := self._options.disk_low():
+            raise StoreUnavailable(StoreTrouble.DISK_LOW, low)
         if self.watched and self.trouble is not None:
             raise StoreUnavailable(self.trouble, self.detail)
 
