@@ -137,7 +137,7 @@ def _sentinel(url: str, options: dict[str, Any]) -> tuple[_Raw, Sequence[_Raw]]:
     primary = sentinel.master_for(
         service, db=int(database or 0), retry=None, **_secure(parts.scheme, parts.netloc), **options
     )
-    return primary, sentinel.sentinels
+    return primary, tuple(sentinel.sentinels)  # a copy: redis-py reorders its own, not always without loss
 
 
 def _cluster(url: str, options: dict[str, Any]) -> _Raw:
