@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -16,7 +17,9 @@ from relay.engine.intake import Intake
 from relay.ports import Clock, Tell
 
 HANG_UP_S = 5.0  # how long open connections may finish their request after the port is closed
-LINGER_S = 1.0  # how long the rest of a refused body is read and thrown away; a gzip bomb costs processor meanwhile
+# A refused body is read and thrown away for so long at most: a gzip bomb costs processor meanwhile.
+PATIENCE: dict[str, Any] = {"access_log": None, "lingering_time": 1.0}
+Runner = TypeVar("Runner", bound=web.BaseRunner)
 
 
 async def open_intake(
@@ -26,24 +29,24 @@ async def open_intake(
     ready: Callable[[], tuple[bool, str]],
     clock: Clock,
     tell: Tell,
-) -> web.AppRunner:
+) -> web.BaseRunner:
     """The port that Segment sends to."""
-    app = build_intake(intake_options(settings), intake, ready, clock, tell)
-    return await listen(stack, app, settings.intake_host, settings.intake.port)
+    server = web.Server(build_intake(intake_options(settings), intake, ready, clock, tell), **PATIENCE)
+    runner = web.ServerRunner(server, shutdown_timeout=HANG_UP_S)
+    return await listen(stack, runner, settings.intake_host, settings.intake.port)
 
 
 async def open_admin(stack: AsyncExitStack, settings: Settings, token: str, parts: AdminParts) -> None:
     """The operators' port, and the metrics' own one if there is to be one."""
     admin = settings.admin
     options = AdminOptions(token, admin.protect_metrics, frozenset(admin.hosts), int(settings.intake.max_body))
-    await listen(stack, build_admin(options, parts), admin.host, admin.port)
+    await listen(stack, application(build_admin(options, parts)), admin.host, admin.port)
     if admin.metrics_port is not None:
-        await listen(stack, build_metrics(parts.render), settings.intake.host, admin.metrics_port)
+        await listen(stack, application(build_metrics(parts.render)), settings.intake.host, admin.metrics_port)
 
 
-async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: int) -> web.AppRunner:
-    """Serve ``app``; on the way out open connections finish their request. PortUnavailable when it is taken."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANG_UP_S, lingering_time=LINGER_S)
+async def listen(stack: AsyncExitStack, runner: Runner, host: str, port: int) -> Runner:
+    """Serve; on the way out open connections finish their request. PortUnavailable when the port is taken."""
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:
@@ -51,3 +54,8 @@ async def listen(stack: AsyncExitStack, app: web.Application, host: str, port: i
     except OSError as error:
         raise PortUnavailable(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     return runner
+
+
+def application(app: web.Application) -> web.AppRunner:
+    """A runner for an application."""
+    return web.AppRunner(app, shutdown_timeout=HANG_UP_S, **PATIENCE)

@@ -90,7 +90,7 @@ class Service:
             redis.owed, self._clock, self._tell, gates=delivery.gates, paces=delivery.paces, disk_free=store.disk_free
         )
         await open_admin(stack, self._settings, self._admin_token, self._admin_parts(redis, intake, delivery, survey))
-        door: web.AppRunner | None = None
+        door: web.BaseRunner | None = None
         if self._role != "delivery":
             ready = partial(self._ready, redis, stopping)
             door = await open_intake(stack, self._settings, intake, ready, self._clock, self._tell)
@@ -114,7 +114,12 @@ class Service:
         await delivery.run(finish)
 
     async def _until_stopped(
-        self, jobs: Jobs, store: Store, door: web.AppRunner | None, stopping: asyncio.Event, finish: asyncio.Event
+        self,
+        jobs: Jobs,
+        store: Store,
+        door: web.BaseRunner | None,
+        stopping: asyncio.Event,
+        finish: asyncio.Event,
     ) -> bool:
         """False when a task crashed, or did not finish in time. Raises what a task says against the configuration."""
         crash: BaseException | None = None
@@ -137,7 +142,7 @@ class Service:
         jobs: Jobs,
         bound: asyncio.Timeout,
         store: Store,
-        door: web.AppRunner | None,
+        door: web.BaseRunner | None,
         stopping: asyncio.Event,
         finish: asyncio.Event,
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -61,6 +62,11 @@ def refuse(problems: list[str], code: int) -> NoReturn:
 
 async def running(loaded: Loaded, role: str, *, sandbox: bool) -> int:
     """The relay, and in the sandbox the simulator, until a signal; the exit code."""
+    # What is loaded now lives for ever, and what a request makes dies with it: looking for cycles among them every 700
+    # objects costs a sixth of intake (measured).
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

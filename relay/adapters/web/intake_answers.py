@@ -87,7 +87,7 @@ class Success(web.Response):
 SUCCESS_ON_KEPT_CONNECTION = Success()
 
 
-def success(request: web.Request) -> web.Response:
+def success(request: web.BaseRequest) -> web.Response:
     """200: everything in the request is durable."""
     # Browsers need headers of their own (for_browsers), so they get an answer of their own.
     if request.keep_alive and request.version == HttpVersion11 and "Origin" not in request.headers:

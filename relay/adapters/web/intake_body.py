@@ -15,7 +15,7 @@ from relay.core.segment.envelope import Unreadable
 Network = IPv4Network | IPv6Network
 
 
-async def read_body(request: web.Request, limit: int) -> bytes | Unreadable:
+async def read_body(request: web.BaseRequest, limit: int) -> bytes | Unreadable:
     """The decompressed body. A body over ``limit`` bytes is given up as soon as that is known.
 
     Not ``request.read()``: that one lets gzip unfold into pieces as large as the whole limit before it looks at them.

@@ -23,7 +23,7 @@ class Reception:
         self._clock = clock
         self._tell = tell
 
-    async def answer(self, request: web.Request, receiving: Awaitable[Receipt]) -> web.Response:
+    async def answer(self, request: web.BaseRequest, receiving: Awaitable[Receipt]) -> web.Response:
         """Wait until the events of ``request`` are durable, and say so; the engine tells what became of them."""
         try:
             receipt = await receiving
@@ -43,11 +43,11 @@ class Reception:
         self._tell(EventsReceived(source, Outcome.REFUSED, count, why, self._clock.monotonic() - started))
         return problem(why, message)
 
-    async def not_found(self, _: web.Request) -> web.StreamResponse:
+    async def not_found(self, _: web.BaseRequest) -> web.StreamResponse:
         """A path that nobody serves: told, because a mistyped URL at Segment loses every event."""
         return self.refuse(UNKNOWN_SOURCE, Why.NOT_FOUND, self._clock.monotonic())
 
-    async def other_method(self, _: web.Request, allowed: str) -> web.StreamResponse:
+    async def other_method(self, _: web.BaseRequest, allowed: str) -> web.StreamResponse:
         """A path that is served, but not for this method."""
         answer = self.refuse(UNKNOWN_SOURCE, Why.METHOD, self._clock.monotonic())
         answer.headers["Allow"] = allowed

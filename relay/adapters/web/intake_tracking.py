@@ -33,11 +33,11 @@ class Tracking:
         # SDKs keep what they could not deliver and a 401 is what Segment answers too: no patience, only notices.
         self._grace = Grace(clock.now_ms(), 0)
 
-    async def hear(self, request: web.Request, kind: str | None) -> web.Response:
+    async def hear(self, request: web.BaseRequest, kind: str | None) -> web.Response:
         """One request; ``kind`` is the event type that the path names, if it names one."""
         return _readable(request, await self._hear(request, kind))
 
-    async def swallow(self, request: web.Request) -> web.Response:
+    async def swallow(self, request: web.BaseRequest) -> web.Response:
         """``/v1/m``, the SDKs' telemetry about themselves: taken, counted and dropped."""
         started = self._clock.monotonic()
         body = await read_body(request, self._options.max_body)
@@ -47,7 +47,7 @@ class Tracking:
         self._tell(EventsReceived(UNKNOWN_SOURCE, Outcome.FILTERED, 1, Why.TELEMETRY, seconds))
         return _readable(request, success(request))
 
-    async def _hear(self, request: web.Request, kind: str | None) -> web.Response:
+    async def _hear(self, request: web.BaseRequest, kind: str | None) -> web.Response:
         started = self._clock.monotonic()
         body = await read_body(request, self._options.max_body)
         opened = body if isinstance(body, Unreadable) else open_envelope(body, self._options.max_events)
@@ -61,7 +61,7 @@ class Tracking:
         receiving = self._intake.receive(Decoded(opened.items, finish), source, True, started)
         return await self._reception.answer(request, receiving)
 
-    def _source(self, request: web.Request, body_key: str) -> str | None:
+    def _source(self, request: web.BaseRequest, body_key: str) -> str | None:
         """Whose write key it is: from the Basic header or the body, as SDKs differ (Segment sheet section 2.4)."""
         if not self._keys:
             return DEFAULT_SOURCE if self._options.allow_unsigned else None
@@ -73,7 +73,7 @@ class Tracking:
                     found = name
         return found
 
-    def _ip(self, request: web.Request) -> str:
+    def _ip(self, request: web.BaseRequest) -> str:
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ()))
         return visitor_ip(request.remote or "", forwarded, self._trusted)
 
@@ -84,6 +84,6 @@ class Tracking:
         return self._reception.refuse(UNKNOWN_SOURCE, Why.BAD_WRITE_KEY, started, count=count)
 
 
-def _readable(request: web.Request, answer: web.Response) -> web.Response:
+def _readable(request: web.BaseRequest, answer: web.Response) -> web.Response:
     origin = request.headers.get("Origin")
     return for_browsers(answer, origin) if origin else answer

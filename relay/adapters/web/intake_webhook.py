@@ -38,11 +38,7 @@ class Webhook:
         self._tell = tell
         self._grace = Grace(clock.now_ms(), int(options.unverified_grace * 1000))
 
-    async def hear_named(self, request: web.Request) -> web.Response:
-        """``/webhook/segment/{source}``."""
-        return await self.hear(request, request.match_info["source"])
-
-    async def hear(self, request: web.Request, name: str) -> web.Response:
+    async def hear(self, request: web.BaseRequest, name: str) -> web.Response:
         """One request from source ``name``."""
         started = self._clock.monotonic()
         source = self._options.sources.get(name)
@@ -71,7 +67,7 @@ class Webhook:
             return (webhook_event(opened.items[0], opened.raw, max_depth),)
         return Decoded(opened.items, partial(webhook_event, raw=None, max_depth=max_depth))
 
-    def _trust(self, source: SourceOptions, request: web.Request, body: bytes) -> Cover | tuple[Why, str]:
+    def _trust(self, source: SourceOptions, request: web.BaseRequest, body: bytes) -> Cover | tuple[Why, str]:
         """What is vouched for; or why nothing is.
 
         Proof that is given must be right, and one proof is enough. A token vouches for the whole request.

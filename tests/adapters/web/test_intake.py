@@ -122,7 +122,7 @@ async def answer(reader: asyncio.StreamReader) -> Answer:
 @asynccontextmanager
 async def serving(options: IntakeOptions) -> AsyncIterator[Port]:
     port, stopping = Port(options), asyncio.Event()
-    runner = web.AppRunner(port.app, access_log=None)
+    runner = web.ServerRunner(web.Server(port.app, access_log=None))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
