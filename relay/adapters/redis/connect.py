@@ -117,9 +117,19 @@ def connect(url: str, timeout: float = 5.0) -> Client:
             return Client(primary, timeout, shown=shown, guides=guides)
         if parts.scheme.endswith("+cluster"):
             return Client(_cluster(url, options), timeout, shown=shown)
-        return Client(Redis.from_url(url, retry=None, **options), timeout, shown=shown)
+        return Client(_single(url, options), timeout, shown=shown)
     except (ValueError, TypeError) as exc:
         raise ConfigError([f"RELAY_REDIS_URL: {exc}"]) from exc
+
+
+def _single(url: str, options: dict[str, Any]) -> _Raw:
+    """``redis://``, ``rediss://`` and ``unix://``, as redis-py reads them; but it overlooks a database that is none."""
+    parts = urlsplit(url)
+    database = parts.path.strip("/")
+    if parts.scheme != "unix" and database and not database.isdigit():
+        raise ValueError(f"a database is a number, not {database!r}")
+    single: _Raw = Redis.from_url(url, retry=None, **options)
+    return single
 
 
 def _sentinel(url: str, options: dict[str, Any]) -> tuple[_Raw, Sequence[_Raw]]:
