@@ -13,7 +13,7 @@ from relay.adapters.redis.codec import Codec
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.options import StoreOptions
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
-from relay.core.event import NO_WORTH, NewEntry, Reject, StreamKey
+from relay.core.event import NO_WORTH, EntryClass, NewEntry, Reject, StreamKey
 from relay.ports import Clock
 
 BUCKET_MASK = keys.BUCKETS - 1
@@ -37,6 +37,8 @@ class RedisInbox:
         self._admit, self._digest_key = admit, digest_key
         self._names = {stream: (keys.owed(stream), keys.books(stream)) for stream in streams}
         self._digests: dict[str, Any] = {}
+        self._shelves: dict[EntryClass, Shelf] = {}
+        self._memos = memo.MemoWriter()
         self._skew_ms = 0  # store's clock − ours, learnt when they disagree about the epoch
         self._confirm: tuple[str | int, ...] = ("WAIT",)
 
@@ -72,57 +74,77 @@ class RedisInbox:
     def _arguments(
         self, entries: Sequence[NewEntry], rejects: Sequence[Reject]
     ) -> tuple[list[bytes | str], list[bytes | str | int]]:
-        """KEYS and ARGV of ``append.lua``. The loop is the hot path of intake: locals, and no object per entry."""
+        """KEYS and ARGV of ``append.lua``. Loops over the entries: they are the hot path of intake."""
         now_ms = self._clock.now_ms() + self._skew_ms
-        order, prefixes = self._streams_of(entries, now_ms)
-        names: list[bytes | str] = [name for stream in order for name in self._names[stream]]
-        names += (keys.dead(keys.INTAKE), keys.intake_books())
-        args: list[bytes | str | int] = [len(order)]
-        for stream in order:
-            length = keys.EPOCH_MS[stream.klass]
-            args += (keys.EPOCHS[stream.klass], now_ms // length, length)
+        shelves: dict[StreamKey, Shelf] = {}
+        buckets, written = self._written(entries, shelves, now_ms)
+        names: list[bytes | str] = [name for stream in shelves for name in self._names[stream]]
+        names += (keys.dead(keys.INTAKE), keys.intake_books(), *buckets)
+        args: list[bytes | str | int] = [len(shelves)]
+        for stream, shelf in shelves.items():
+            args += (keys.EPOCHS[stream.klass], shelf.epoch, keys.EPOCH_MS[stream.klass])
         args.append(len(entries))
-        encode, buckets, digest_of, write = self._codec.encode, keys.BUCKET_NAMES, self._digest_of, memo.write
-        number_of = {stream: number for number, stream in enumerate(order, 1)}
-        for entry in entries:
-            stream = entry.stream
-            digest = digest_of(stream.destination)
-            digest.update(entry.event_id.encode("utf-8", "surrogatepass"))
-            bucket, member = _split(digest.digest())
-            name = buckets[bucket & BUCKET_MASK]
-            names += [prefix + name for prefix in prefixes[stream]]
-            args += (
-                number_of[stream],
-                member,
-                encode(entry.raw),
-                write(entry.received_ms, entry.worth, entry.source),
-            )
+        args += written
         args.append(len(rejects))
         for reject in rejects:
             kept = self._codec.encode(reject.raw[: self._options.reject_bytes])
-            args += (kept, write(reject.received_ms, NO_WORTH, reject.source), reject.reason)
+            args += (kept, memo.write(reject.received_ms, NO_WORTH, reject.source), reject.reason)
         args += (self._options.rejects_bytes, self._options.rejects_age_ms)
         return names, args
 
-    def _streams_of(
-        self, entries: Sequence[NewEntry], now_ms: int
-    ) -> tuple[list[StreamKey], dict[StreamKey, list[bytes]]]:
-        """The streams of a group, and the key prefixes of the epochs looked up for each, the current one first."""
-        order = list(dict.fromkeys(entry.stream for entry in entries))
-        unknown = [stream for stream in order if stream not in self._names]
-        if unknown:
-            raise StoreMisused(f"unknown stream {unknown[0]}")
-        prefixes = {}
-        for stream in order:
-            epoch = now_ms // keys.EPOCH_MS[stream.klass]
-            backs = range(keys.EPOCHS[stream.klass])
-            prefixes[stream] = [keys.seen_prefix(stream.klass, epoch - back) for back in backs]
-        return order, prefixes
+    def _written(
+        self, entries: Sequence[NewEntry], shelves: dict[StreamKey, Shelf], now_ms: int
+    ) -> tuple[list[bytes], list[bytes | str | int]]:
+        """Keys and arguments of the entries alone; ``shelves`` is filled with their streams, in order of appearance.
 
-    def _digest_of(self, destination: str) -> Any:
+        Locals, no object per entry, and no look at the stream as long as it is the one before: hashing it costs as much
+        as the digest.
+        """
+        buckets: list[bytes] = []
+        written: list[bytes | str | int] = []
+        encode, write = self._codec.encode, self._memos.write
+        before, number = None, 0
+        for entry in entries:
+            if entry.stream is not before:
+                before = entry.stream
+                shelf = shelves.get(before) or shelves.setdefault(before, self._shelf(before, now_ms))
+                number, start, made = list(shelves).index(before) + 1, self._digest(before.destination), shelf.names
+            digest = start.copy()
+            digest.update(entry.event_id.encode("utf-8", "surrogatepass"))
+            bucket, member = _split(digest.digest())
+            bucket &= BUCKET_MASK
+            buckets += made[bucket] or shelf.fill(bucket)
+            written += (number, member, encode(entry.raw), write(entry.received_ms, entry.worth, entry.source))
+        return buckets, written
+
+    def _shelf(self, stream: StreamKey, now_ms: int) -> Shelf:
+        """The buckets of a stream's class in the epoch we believe in."""
+        if stream not in self._names:
+            raise StoreMisused(f"unknown stream {stream}")
+        epoch = now_ms // keys.EPOCH_MS[stream.klass]
+        shelf = self._shelves.get(stream.klass)
+        if shelf is None or shelf.epoch != epoch:
+            shelf = self._shelves[stream.klass] = Shelf(stream.klass, epoch)
+        return shelf
+
+    def _digest(self, destination: str) -> Any:
         """A digest that has read the destination already; 2 bytes choose the bucket, 8 are the member."""
         start = self._digests.get(destination)
         if start is None:
             start = partial(blake2b, digest_size=10, key=self._digest_key())(destination.encode() + b"\0")
             self._digests[destination] = start
-        return start.copy()
+        return start
+
+
+class Shelf:
+    """Key names of the buckets of one class while one epoch lasts, the current epoch's first; made when needed."""
+
+    def __init__(self, klass: EntryClass, epoch: int) -> None:
+        self.epoch = epoch
+        self.names: list[tuple[bytes, ...] | None] = [None] * keys.BUCKETS
+        self._prefixes = [keys.seen_prefix(klass, epoch - back) for back in range(keys.EPOCHS[klass])]
+
+    def fill(self, bucket: int) -> tuple[bytes, ...]:
+        """Make the names of one bucket."""
+        names = self.names[bucket] = tuple(prefix + b"%x" % bucket for prefix in self._prefixes)
+        return names

@@ -21,7 +21,6 @@ EPOCHS = {EntryClass.ENGAGEMENT: 3, EntryClass.CONVERSION: 4}
 double a purchase). The oldest epoch is looked up until it has passed entirely."""
 
 BUCKETS = 16_384
-BUCKET_NAMES = tuple(b"%x" % number for number in range(BUCKETS))
 
 
 def prefix(partition: int = PARTITION) -> str:

@@ -52,6 +52,24 @@ def _is_code(currency: str) -> bool:
     return len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()
 
 
+class MemoWriter:
+    """Writes ``m`` of new entries; most are worth nothing, and then all but the time of receipt is the same."""
+
+    def __init__(self) -> None:
+        self._tails: dict[str, bytes] = {}
+
+    def write(self, received_ms: int, worth: Worth, source: str) -> bytes:
+        """See ``write``."""
+        if worth is not NO_WORTH:
+            return write(received_ms, worth, source)
+        tail = self._tails.get(source)
+        if tail is None:
+            if len(self._tails) >= CACHE:
+                self._tails.clear()
+            tail = self._tails[source] = write(0, NO_WORTH, source)[1:]
+        return b"%d%b" % (received_ms, tail)
+
+
 class MemoReader:
     """Reads ``m``; everything behind the time of receipt repeats from entry to entry and is remembered."""
 
