@@ -17,14 +17,15 @@ CALL = re.compile(r"^(?P<pid>\d+)\s+(?P<time>\d+\.\d+)\s+(?P<name>\w+)\((?P<args
 
 
 def post(relay: Relay, number: int) -> None:
+    """A page view nobody has sent before: a duplicate would write no entry."""
     body = b'{"type":"page","messageId":"power-%d","timestamp":"2099-01-01T00:00:00Z"}' % number
     request = urllib.request.Request(relay.webhook, body, {"X-Signature": sign(body)})
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 200
 
 
-def trace_of_valkey(relay: Relay, folder: Path, events: int) -> list[tuple[str, str]]:
-    """System calls of the server while ``events`` are posted one by one: (name, arguments)."""
+def trace_of_valkey(relay: Relay, folder: Path, events: range) -> list[tuple[str, str]]:
+    """System calls of the server while the ``events`` are posted one by one: (name, arguments)."""
     pid = relay.valkey_pid()
     assert pid is not None
     log = folder / "trace"
@@ -35,7 +36,7 @@ def trace_of_valkey(relay: Relay, folder: Path, events: int) -> list[tuple[str, 
     )
     try:
         wait_for("the tracer", lambda: traced(pid))
-        for number in range(events):
+        for number in events:
             post(relay, number)
             time.sleep(0.02)
     finally:
@@ -73,11 +74,11 @@ def appends(calls: list[tuple[str, str]]) -> int:
 def test_a_200_leaves_after_the_fsync_and_everysec_would_be_caught(tmp_path: Path) -> None:
     with playground(tmp_path) as (relay, simulator):
         Simulator.control(simulator, outage="503")
-        calls = trace_of_valkey(relay, tmp_path, 20)
+        calls = trace_of_valkey(relay, tmp_path, range(20))
         assert appends(calls) >= 20
         assert replies_before_sync(calls) == 0
         relax(relay)
-        calls = trace_of_valkey(relay, tmp_path, 20)
+        calls = trace_of_valkey(relay, tmp_path, range(20, 40))
         assert appends(calls) >= 20
         assert replies_before_sync(calls) > 0, "the negative control: with everysec this test must fail"
 
