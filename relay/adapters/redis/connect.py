@@ -194,7 +194,7 @@ def foreign_errors() -> Iterator[None]:
     """Turn what redis-py raises into what the relay understands."""
     try:
         yield
-    except (foreign.RedisError, OSError, TimeoutError) as exc:
+    except (foreign.RedisError, foreign.RedisClusterException, OSError, TimeoutError) as exc:
         raise _translated(exc) from exc
 
 

@@ -26,6 +26,7 @@ from relay.core.errors import ConfigError, RelayError, StoreMisused, StoreTroubl
         (foreign.ResponseError("NOREPLICAS Not enough good replicas"), StoreTrouble.REPLICAS),
         (foreign.MasterDownError("MASTERDOWN"), StoreTrouble.AWAY),
         (foreign.ClusterDownError("CLUSTERDOWN"), StoreTrouble.AWAY),
+        (foreign.RedisClusterException("cannot be connected"), StoreTrouble.AWAY),
         (OSError(2, "no such file"), StoreTrouble.AWAY),
         (TimeoutError(), StoreTrouble.AWAY),
     ],
@@ -83,3 +84,12 @@ async def test_nobody_there_is_said_at_once(tmp_path: Path) -> None:
         await client.run("PING")
     assert found.value.trouble is StoreTrouble.AWAY
     await client.close()
+
+
+async def test_no_cluster_and_no_sentinel_there_is_said_too() -> None:
+    for url in ("redis+cluster://127.0.0.1:1", "redis+sentinel://127.0.0.1:1/main"):
+        client = connect(url)
+        with pytest.raises(StoreUnavailable) as found:
+            await client.script("gate", ["relay:{0}:gate:x"], [0, "state", "open"])
+        assert found.value.trouble is StoreTrouble.AWAY
+        await client.close()
