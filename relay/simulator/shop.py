@@ -119,15 +119,10 @@ def word_id(text: str) -> str:
 
 def product_fields(shop: Shop, product: Product, quantity: int, position: int) -> dict[str, Any]:
     """A product as this shop's developers send it."""
-    lean: dict[str, Any] = {
-        "product_id": product.product_id,
-        "name": product.name,
-        "price": product.price,
-        "quantity": quantity,
-    }
     if shop.spelling == "lean":
+        lean = {"product_id": product.product_id, "name": product.name, "price": product.price, "quantity": quantity}
         return lean | {"category": product.category, "brand": product.brand}
-    full = {
+    full: dict[str, Any] = {
         "product_id": product.product_id,
         "sku": product.sku,
         "category": product.category,
@@ -141,13 +136,10 @@ def product_fields(shop: Shop, product: Product, quantity: int, position: int) -
         "url": shop.url(f"/p/{product.slug}"),
         "image_url": f"https://{shop.cdn}/{product.slug}.jpg",
     }
-    if shop.spelling == "rich":
-        full |= {
-            "in_stock": quantity < 3,
-            "list_price": round(product.price * 1.2, 2),
-            "tags": [product.category, "new"],
-        }
-    return full
+    if shop.spelling == "full":
+        return full
+    extra = {"in_stock": quantity < 3, "list_price": round(product.price * 1.2, 2), "tags": [product.category, "new"]}
+    return full | extra
 
 
 def order_fields(dice: random.Random, shop: Shop, cart: list[dict[str, Any]]) -> dict[str, Any]:

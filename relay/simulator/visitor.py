@@ -183,37 +183,40 @@ def _browser_program(dice: random.Random) -> dict[str, Any]:
 
 
 def _mobile_program(dice: random.Random, sender: str, app_name: str) -> dict[str, Any]:
-    build = dice.randint(300, 1900)
-    app = {"name": app_name, "version": f"{dice.randint(1, 9)}.{dice.randint(0, 30)}.0", "build": str(build)}
-    app["namespace"] = "com.example." + "".join(c for c in app_name.lower() if c.isalpha())
+    app = _app(dice, app_name)
     tracked = dice.random() < 0.5
-    device: dict[str, Any]
-    if sender == "ios":
-        model, system = dice.choice(PHONES)
-        ids = uuid4(dice).upper() if tracked else "00000000-0000-0000-0000-000000000000"
-        device = {"id": uuid4(dice).upper(), "manufacturer": "Apple", "model": model, "name": "iPhone", "type": "ios"}
-        library, os_name = {"name": "analytics-swift", "version": "1.9.4"}, "iOS"
-    else:
-        maker, model, system = dice.choice(ANDROIDS)
-        ids = uuid4(dice)
-        device = {
-            "id": f"{dice.getrandbits(64):016x}",
-            "manufacturer": maker,
-            "model": model,
-            "name": model,
-            "type": "android",
-        }
-        library, os_name = {"name": "analytics-kotlin", "version": "1.24.1"}, "Android"
-    device |= {"advertisingId": ids, "adTrackingEnabled": tracked}
+    device, system, library = _iphone(dice, tracked=tracked) if sender == "ios" else _android(dice)
     return {
         "app": app,
-        "device": device,
+        "device": device | {"adTrackingEnabled": tracked},
         "library": library,
         "network": {"bluetooth": False, "carrier": "ExampleTel", "cellular": dice.random() < 0.5, "wifi": True},
-        "os": {"name": os_name, "version": system},
+        "os": {"name": "iOS" if sender == "ios" else "Android", "version": system},
         "screen": {
             "width": dice.choice((390, 412, 430, 1080)),
             "height": dice.choice((844, 915, 932, 2400)),
             "density": dice.choice((2, 2.625, 3)),
         },
     }
+
+
+def _app(dice: random.Random, name: str) -> dict[str, Any]:
+    build = dice.randint(300, 1900)
+    app = {"name": name, "version": f"{dice.randint(1, 9)}.{dice.randint(0, 30)}.0", "build": str(build)}
+    return app | {"namespace": "com.example." + "".join(c for c in name.lower() if c.isalpha())}
+
+
+def _iphone(dice: random.Random, *, tracked: bool) -> tuple[dict[str, Any], str, dict[str, str]]:
+    """Device, version of its system, library. Without consent to be tracked the advertising id is all zeros."""
+    model, system = dice.choice(PHONES)
+    advertising = uuid4(dice).upper() if tracked else "00000000-0000-0000-0000-000000000000"
+    device = {"id": uuid4(dice).upper(), "manufacturer": "Apple", "model": model, "name": "iPhone", "type": "ios"}
+    return device | {"advertisingId": advertising}, system, {"name": "analytics-swift", "version": "1.9.4"}
+
+
+def _android(dice: random.Random) -> tuple[dict[str, Any], str, dict[str, str]]:
+    """Device, version of its system, library."""
+    maker, model, system = dice.choice(ANDROIDS)
+    advertising, id_ = uuid4(dice), f"{dice.getrandbits(64):016x}"
+    device = {"id": id_, "manufacturer": maker, "model": model, "name": model, "type": "android"}
+    return device | {"advertisingId": advertising}, system, {"name": "analytics-kotlin", "version": "1.24.1"}
