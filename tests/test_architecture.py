@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from relay.core.delivery.gate import MOVES
+
 ROOT = Path(__file__).resolve().parents[1]
 RELAY = ROOT / "relay"
 FLOORS = [["core"], ["ports"], ["engine"], ["adapters", "config"], ["app"], ["cli"], ["__main__"]]
@@ -110,3 +112,9 @@ def test_no_machine_paths_or_download_addresses() -> None:
             if {"node_modules", ".git", ".hypothesis"} & set(path.parts) or path.name == "test_architecture.py":
                 continue
             assert not pattern.search(path.read_text(encoding="utf-8")), path
+
+
+def test_the_diagram_of_the_gate_is_the_table() -> None:
+    drawn = re.findall(r"^    (\w+) --> (\w+):", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    moves = {(state.value, after.value) for (state, _), after in MOVES.items() if state is not after}
+    assert set(drawn) == moves

@@ -12,6 +12,7 @@ from tests.benchmarks.load import events
 
 BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "mapping": lambda: bench_mapping.run(events(99, 4_000)),
+    "golden": bench_mapping.run_golden,
     "memory": bench_memory.run,
     "intake": bench_intake.run,
     "drain": bench_drain.run,
