@@ -61,8 +61,12 @@ class DeadLetters(Protocol):
         """One letter, or None."""
         ...
 
-    async def requeue(self, destination: str, ids: Sequence[str]) -> int:
-        """Move letters back to owed; returns how many really moved."""
+    async def requeue(self, destination: str, ids: Sequence[str], *, released: bool = False) -> int:
+        """Move letters back to owed; returns how many really moved.
+
+        Each keeps the time TikTok may first have got it. ``released``: TikTok's counting it twice is accepted, so that
+        no clock but that of ``expired`` buries it again.
+        """
         ...
 
     async def discard(self, destination: str, ids: Sequence[str]) -> int:

@@ -88,7 +88,11 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An owed entry as claimed. ``id`` is its stream id; ``accepted`` names subscriptions TikTok already took."""
+    """An owed entry as claimed. ``id`` is its stream id; ``accepted`` names subscriptions TikTok already took.
+
+    Only a former dead letter brings along ``first_ms``, the earliest time TikTok may have got it (0 = it cannot have
+    it), and ``released``: an operator accepted that TikTok may count it twice.
+    """
 
     id: str
     raw: bytes
@@ -96,6 +100,8 @@ class Entry:
     source: str
     worth: Worth = NO_WORTH
     accepted: tuple[str, ...] = ()
+    first_ms: int = 0
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +122,24 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What a claim returned: a lease, its entries (never empty) and the store's own clock."""
+    """What a claim returned: a lease, its entries (never empty) and the store's own clock.
+
+    ``fresh``: nobody held the range before, or who did proved that TikTok has nothing of it. No comparison of times can
+    tell: a range may be claimed twice within one millisecond.
+    """
 
     lease: Lease
     entries: tuple[Entry, ...]
     now_ms: int
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Burial:
-    """The ending of one entry as a dead letter. ``accepted`` names the subscriptions TikTok took before."""
+    """The ending of one entry as a dead letter. ``accepted`` names the subscriptions TikTok took before.
+
+    ``first_ms``: the earliest time TikTok may have got what is not in ``accepted``; 0 = it cannot have it.
+    """
 
     entry_id: str
     reason: DeadReason
@@ -133,6 +147,7 @@ class Burial:
     code: int | None = None
     request_id: str = ""
     accepted: tuple[str, ...] = ()
+    first_ms: int = 0
 
 
 class Rest(StrEnum):
@@ -165,7 +180,10 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A dead letter as listed. ``id`` is its stream id in ``dead:<destination>``."""
+    """A dead letter as listed. ``id`` is its stream id in ``dead:<destination>``.
+
+    ``first_ms`` as in ``Burial``; ``released`` as in ``Entry``, kept when a released entry is buried after all.
+    """
 
     id: str
     destination: str
@@ -181,6 +199,7 @@ class DeadLetter:
     worth: Worth
     accepted: tuple[str, ...]
     raw: bytes
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ async def test_claims_are_oldest_first_contiguous_and_disjoint(subject: Subject)
     assert (first.lease.first_id, first.lease.last_id) == (ids(first)[0], ids(first)[-1])
     assert first.lease.due_ms - first.now_ms == 30_000
     assert first.lease.first_ms == first.now_ms
+    assert first.fresh
 
 
 async def test_nothing_owed_nothing_claimed(subject: Subject) -> None:
@@ -91,6 +92,7 @@ async def test_a_lease_falls_due_and_keeps_its_first_claim(stores: Stores) -> No
     assert names(found) == ["a", "b"]
     assert found.lease.number > lost.lease.number
     assert found.lease.first_ms == lost.lease.first_ms
+    assert (lost.fresh, found.fresh) == (True, False)
     assert not (await subject.owed.settle(lost.lease, Settlement(delivered=ids(lost)))).held
     assert (await subject.owed.survey()).streams[1].owed == 2
     assert (await subject.owed.settle(found.lease, Settlement(delivered=ids(found)))).delivered == 2
@@ -114,6 +116,7 @@ async def test_a_due_lease_is_split_and_its_old_holder_fenced_from_both_parts(su
     rest = await must(subject)
     assert [names(taken), names(rest)] == [["a", "b"], ["c", "d", "e"]]
     assert old.lease.first_ms == taken.lease.first_ms == rest.lease.first_ms
+    assert (taken.fresh, rest.fresh) == (False, False), "at the same moment or not"
     assert len({old.lease.number, taken.lease.number, rest.lease.number}) == 3
     assert not (await subject.owed.settle(old.lease, Settlement(delivered=ids(old)))).held
     assert (await subject.owed.survey()).streams[1].leased == 5
@@ -135,9 +138,11 @@ async def test_releasing_keeps_the_first_claim_and_unclaiming_forgets_it(subject
     await subject.owed.settle(first.lease, Settlement(rest=Rest.RELEASE))
     second = await must(subject)
     assert second.lease.first_ms == first.lease.first_ms
+    assert not second.fresh
     await subject.owed.settle(second.lease, Settlement(rest=Rest.UNCLAIM))
     third = await must(subject)
     assert third.lease.first_ms == third.now_ms > first.lease.first_ms
+    assert third.fresh
     assert names(third) == ["a", "b"]
 
 
@@ -197,7 +202,7 @@ async def test_dead_entries_become_letters_with_all_that_is_known(subject: Subje
     await subject.inbox.append([subject.entry("a", ORDERS, micros=12_500_000, currency="EUR", source="web|shop")])
     claimed = await subject.owed.claim(ORDERS, Lane.LIVE, 10, 10**9)
     assert claimed is not None
-    burial = Burial(ids(claimed)[0], DeadReason.REFUSED, "no \ud83d thanks", 40002, "req-1", ("Add|to", "Cart%"))
+    burial = Burial(ids(claimed)[0], DeadReason.REFUSED, "no \ud83d thanks", 40002, "req-1", ("Add|to", "Cart%"), 1_234)
     settled = await subject.owed.settle(claimed.lease, Settlement(dead=[burial]))
     assert (settled.held, settled.dead) == (True, 1)
     (letter,) = await subject.dead_letters.list("shop")
@@ -205,7 +210,7 @@ async def test_dead_entries_become_letters_with_all_that_is_known(subject: Subje
     assert (letter.request_id, letter.accepted, letter.source) == ("req-1", ("Add|to", "Cart%"), "web|shop")
     assert (letter.worth.micros, letter.worth.currency, letter.klass) == (12_500_000, "EUR", ORDERS.klass)
     assert letter.raw == b'{"messageId":"a"}'
-    assert letter.first_ms == claimed.lease.first_ms
+    assert (letter.first_ms, letter.released) == (1_234, False)
     assert letter.died_ms >= claimed.now_ms
     survey = await subject.owed.survey()
     assert (survey.dead["shop"], survey.streams[0].books["dead:refused"], survey.streams[0].unbalanced) == (1, 1, 0)
@@ -247,6 +252,20 @@ async def test_an_entry_outside_the_lease_is_misuse_and_changes_nothing(subject:
         await subject.owed.settle(first.lease, settlement)
     look = (await subject.owed.survey()).streams[1]
     assert (look.owed, look.leased, look.books.get("delivered", 0)) == (3, 2, 0)
+
+
+@pytest.mark.parametrize("first_ms", [-1, 10**16])
+async def test_a_burial_without_a_time_is_misuse_and_changes_nothing(subject: Subject, first_ms: int) -> None:
+    await subject.add("a", "b")
+    claimed = await must(subject)
+    dead = [
+        Burial(id_, DeadReason.REFUSED, "", first_ms=at) for id_, at in zip(ids(claimed), (5, first_ms), strict=True)
+    ]
+    with pytest.raises(StoreMisused):
+        await subject.owed.settle(claimed.lease, Settlement(dead=dead))
+    look = (await subject.owed.survey()).streams[1]
+    assert (look.owed, look.leased, look.books.get("dead:refused", 0)) == (2, 2, 0)
+    assert await subject.dead_letters.list("shop") == []
 
 
 async def test_values_follow_what_is_owed(subject: Subject) -> None:

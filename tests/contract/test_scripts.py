@@ -105,6 +105,8 @@ async def test_the_arguments_above_are_hostile_only_by_their_change(redis_store:
     assert reply[1] == b"1"
 
 
+BORED = ("FIRST", "boredom", "", "", "", "")
+REFUSED = ("FIRST", "refused", "", "", "", "")
 HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("claim", 3, []),
     ("claim", 3, ["tail", 5, 5, 5, 5]),
@@ -121,13 +123,21 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 2, "FIRST", 0, 0]),
     ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0]),
     ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 0, "more"]),
-    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 1, "FIRST", "boredom", "", "", "", ""]),
-    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 1, "FIRST", "refused", "", "", ""]),
+    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 1, *BORED, 0]),
+    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 1, *REFUSED]),
+    *(
+        ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 1, *REFUSED, first_ms])
+        for first_ms in ("", "x", -1, "1.5", "1e3", "nan", 10**16, "9" * 17)
+    ),
     ("settle", 4, ["FIRST", 1, "engagement", 5, "keep", 0, 0, 0]),
     ("move", 4, ["steal", 1, "engagement", 0]),
     ("move", 4, ["requeue", 2, "engagement", "conversion", 0]),
     ("move", 4, ["requeue", 1, "engagement", 2, "1-1"]),
     ("move", 4, ["discard", 1, "engagement", 1, "*"]),
+    ("move", 4, ["release", 2, "engagement", "conversion", 0]),
+    ("move", 4, ["release", 1, "engagement", 1, "*"]),
+    ("move", 4, ["released", 1, "engagement", 0]),
+    ("move", 4, ["", 1, "engagement", 0]),
     ("move", 2, []),
     ("gate", 1, []),
     ("gate", 1, [0]),
@@ -154,6 +164,16 @@ async def test_hostile_arguments_change_nothing(
     with pytest.raises(StoreMisused):
         await redis_store.client.script(name, names, [first if arg == "FIRST" else arg for arg in args])
     assert await everything(redis_store) == before
+
+
+async def test_the_letters_above_are_hostile_only_by_their_change(redis_store: RedisStore) -> None:
+    await redis_store.inbox.append(entries(1))
+    claimed = await redis_store.owed.claim(VIEWS, Lane.LIVE, 1, 10**9)
+    assert claimed is not None
+    first = claimed.lease.first_id
+    names = [*(make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)), keys.dead("shop")]
+    args = [first, 1, "engagement", 5, "keep", 0, 0, 1, first, *REFUSED[1:], 9]
+    assert await redis_store.client.script("settle", names, args) == [1, 0, 0, 1]
 
 
 @pytest.mark.parametrize("make", [keys.owed, keys.books, lambda _: keys.dead(keys.INTAKE)])

@@ -26,7 +26,7 @@ from relay.core.event import (
     StreamSurvey,
 )
 from relay.ports import Clock
-from tests.twins.shelves import EPOCHS, Held, Id, State, Stream, parse, text
+from tests.twins.shelves import BOUND, EPOCHS, Held, Id, State, Stream, parse, text
 
 
 class MemoryInbox:
@@ -71,7 +71,7 @@ class MemoryOwed:
                 lease = self._lease(one, due, ids, taken, now)
                 first, last = text(lease.first), text(lease.last)
                 public = Lease(stream, lane, first, last, lease.number, lease.due_ms, lease.first_ms)
-                return Claimed(public, tuple(one.entries[id_] for id_ in taken), now)
+                return Claimed(public, tuple(one.entries[id_] for id_ in taken), now, fresh=due is None)
         return None
 
     @staticmethod
@@ -106,9 +106,11 @@ class MemoryOwed:
         named = [*settlement.delivered, *settlement.unmatched, *(burial.entry_id for burial in settlement.dead)]
         if any(not held.first <= parse(id_) <= held.last for id_ in named):
             raise StoreMisused("an entry outside the lease")
+        if any(not 0 <= burial.first_ms <= BOUND for burial in settlement.dead):
+            raise StoreMisused("no time")
         delivered = sum(self._end(one, id_, "delivered") for id_ in settlement.delivered)
         unmatched = sum(self._end(one, id_, "unmatched") for id_ in settlement.unmatched)
-        dead = sum(self._bury(one, held, lease.stream, burial) for burial in settlement.dead)
+        dead = sum(self._bury(one, lease.stream, burial) for burial in settlement.dead)
         self._leave(one, held, settlement.rest)
         return Settled(held=True, delivered=delivered, dead=dead, unmatched=unmatched)
 
@@ -119,11 +121,11 @@ class MemoryOwed:
         one.books[counter] += 1
         return True
 
-    def _bury(self, one: Stream, held: Held, stream: StreamKey, burial: Burial) -> bool:
+    def _bury(self, one: Stream, stream: StreamKey, burial: Burial) -> bool:
         entry = one.entries.get(parse(burial.entry_id))
         if entry is None or not self._end(one, burial.entry_id, f"dead:{burial.reason.value}"):
             return False
-        self._state.bury(_letter(stream, held.first_ms, entry, burial, self._state.clock.now_ms()))
+        self._state.bury(_letter(stream, entry, burial, self._state.clock.now_ms()))
         return True
 
     def _leave(self, one: Stream, held: Held, rest: Rest) -> None:
@@ -150,16 +152,17 @@ class MemoryDeadLetters:
     async def get(self, destination: str, letter_id: str) -> DeadLetter | None:
         return self._state.dead.get(destination, {}).get(letter_id)
 
-    async def requeue(self, destination: str, ids: Sequence[str]) -> int:
+    async def requeue(self, destination: str, ids: Sequence[str], *, released: bool = False) -> int:
         letters = self._state.dead.get(destination, {})
-        return sum(self._owe_again(letters, id_) for id_ in ids)
+        return sum(self._owe_again(letters, id_, released=released) for id_ in ids)
 
-    def _owe_again(self, letters: dict[str, DeadLetter], id_: str) -> bool:
+    def _owe_again(self, letters: dict[str, DeadLetter], id_: str, *, released: bool) -> bool:
         letter = letters.get(id_)
         if letter is None or letter.klass is None:
             return False
         one = self._state.stream(StreamKey(letter.destination, letter.klass))
         entry = Entry("", letter.raw, letter.received_ms, letter.source, letter.worth, letter.accepted)
+        entry = replace(entry, first_ms=letter.first_ms, released=released or letter.released)
         one.add(self._state.clock.now_ms(), entry)
         one.books["requeued"] += 1
         del letters[id_]
@@ -219,7 +222,7 @@ def _survey(key: StreamKey, one: Stream) -> StreamSurvey:
     )
 
 
-def _letter(stream: StreamKey, first_ms: int, entry: Entry, burial: Burial, now: int) -> DeadLetter:
+def _letter(stream: StreamKey, entry: Entry, burial: Burial, now: int) -> DeadLetter:
     return DeadLetter(
         id="",
         destination=stream.destination,
@@ -230,11 +233,12 @@ def _letter(stream: StreamKey, first_ms: int, entry: Entry, burial: Burial, now:
         request_id=burial.request_id,
         died_ms=now,
         received_ms=entry.received_ms,
-        first_ms=first_ms,
+        first_ms=burial.first_ms,
         source=entry.source,
         worth=entry.worth,
         accepted=burial.accepted,
         raw=entry.raw,
+        released=entry.released,
     )
 
 

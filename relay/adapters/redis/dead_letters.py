@@ -41,9 +41,9 @@ class RedisDeadLetters:
         page = await self._range(destination, letter_id, letter_id, 1)
         return self._letter(destination, *page[0]) if page else None
 
-    async def requeue(self, destination: str, ids: Sequence[str]) -> int:
+    async def requeue(self, destination: str, ids: Sequence[str], *, released: bool = False) -> int:
         """See ``ports.DeadLetters.requeue``. What the intake could not read has no stream to go back to."""
-        return await self._move("requeue", destination, ids)
+        return await self._move("release" if released else "requeue", destination, ids)
 
     async def discard(self, destination: str, ids: Sequence[str]) -> int:
         """See ``ports.DeadLetters.discard``."""
@@ -84,6 +84,7 @@ class RedisDeadLetters:
             worth=worth,
             accepted=accepted,
             raw=self._decoded(fields.get(b"e", b"")),
+            released=b"l" in fields,
         )
 
     def _decoded(self, kept: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from relay.adapters.redis import keys, memo
@@ -50,12 +51,15 @@ class RedisOwed:
         reply = await self._client.script("claim", names, args)
         if len(reply) == 1:
             return None
-        now_ms, first_id, last_id, number, due_ms, first_ms = reply[:6]
+        now_ms, first_id, last_id, number, due_ms, first_ms, fresh, doubts = reply[:8]
         lease = Lease(stream, lane, first_id.decode(), last_id.decode(), number, due_ms, first_ms)
-        return Claimed(lease, self._entries(reply[6:]), now_ms)
+        return Claimed(lease, self._entries(reply[8:], doubts), now_ms, bool(fresh))
 
-    def _entries(self, flat: list[bytes]) -> tuple[Entry, ...]:
-        """Id, e, m, id, e, m, … as entries. A record that cannot be read is handed on empty, to be buried by name."""
+    def _entries(self, flat: list[bytes], doubts: list[int]) -> tuple[Entry, ...]:
+        """Id, e, m, id, e, m, … as entries. A record that cannot be read is handed on empty, to be buried by name.
+
+        ``doubts``: position, first_ms, released, … of the few entries that were letters before.
+        """
         decode, read, entries = self._codec.decode, self._memos.read, []
         triples = iter(flat)
         for id_, kept, text in zip(triples, triples, triples, strict=True):
@@ -65,6 +69,8 @@ class RedisOwed:
             except Undecodable:
                 raw = b""
             entries.append(Entry(id_.decode(), raw, received_ms, source, worth, accepted))
+        for at, first_ms, released in zip(doubts[::3], doubts[1::3], doubts[2::3], strict=True):
+            entries[at] = replace(entries[at], first_ms=first_ms, released=bool(released))
         return tuple(entries)
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Settled:
@@ -80,7 +86,7 @@ class RedisOwed:
             code = "" if burial.code is None else burial.code
             accepted = memo.join(burial.accepted)
             args += (burial.entry_id, burial.reason.value, _bytes(burial.message), code)
-            args += (_bytes(burial.request_id), _bytes(accepted))
+            args += (_bytes(burial.request_id), _bytes(accepted), burial.first_ms)
         reply = await self._client.script("settle", names, args)
         if not reply[0]:
             return Settled(held=False)

@@ -57,6 +57,7 @@ class Owing:
     accepted: tuple[str, ...]
     fault: Fault | None = None
     taken: bool = False  # TikTok took an item of it under this lease
+    in_doubt: bool = False  # TikTok refused an item of it and may have kept it all the same
 
 
 @dataclass(slots=True)
@@ -80,15 +81,17 @@ class Account:
         self.left = len(claimed.entries)  # entries without an ending
         self._rules = rules
         self._now_ms = claimed.now_ms
-        # A range claimed for the first time in this very moment cannot have been sent by anybody before.
-        self._first_ms = claimed.lease.first_ms if claimed.lease.first_ms < claimed.now_ms else None
+        self._claimed_ms = claimed.lease.first_ms
+        self._brought: dict[str, int] = {}  # entries that were in doubt before this lease, and since when
         self._owing: dict[str, Owing] = {}
-        self._doubt = self._first_ms is not None
+        self._doubt = not claimed.fresh  # a former holder may have sent anything of it
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Map entries: each becomes a parcel, or ends. Hot loop: once per entry."""
         rules, endings, parcels = self._rules, self.endings, self.parcels
         for entry in entries:
+            if entry.first_ms:
+                self._brought[entry.id] = entry.first_ms
             items = self._items(entry)
             if isinstance(items, Fault):
                 self._bury(entry.id, items, entry.accepted)
@@ -98,8 +101,9 @@ class Account:
             elif late := rules.clocks.ended(
                 event_time_s=items[0].event_time,
                 received_ms=entry.received_ms,
-                first_ms=self._first_ms,
+                first_ms=self._first_ms(entry.id, doubt=self._doubt),
                 now_ms=self._now_ms,
+                released=entry.released,
             ):
                 self._bury(entry.id, Fault(*late), entry.accepted)
             elif len(items) == 1 and items[0].error is None and not entry.accepted:
@@ -122,11 +126,13 @@ class Account:
     def refused(self, parcel: Parcel, judgement: Judgement) -> None:
         """TikTok said no to this very item, the only one of the parcel."""
         fault = Fault(DeadReason.REFUSED, judgement.message or judgement.label, judgement.code, judgement.request_id)
+        in_doubt = judgement.stored is Stored.UNKNOWN
         owing = self._owing.get(parcel.entry_id)
         if owing is None:
-            self._bury(parcel.entry_id, fault, ())
+            self._bury(parcel.entry_id, fault, (), in_doubt=in_doubt)
             return
         owing.waiting -= len(parcel.items)
+        owing.in_doubt |= in_doubt
         owing.fault = fault
         self._end_if_done(parcel.entry_id, owing)
 
@@ -170,15 +176,22 @@ class Account:
             return
         del self._owing[entry_id]
         if owing.fault is not None:
-            self._bury(entry_id, owing.fault, owing.accepted)
+            self._bury(entry_id, owing.fault, owing.accepted, in_doubt=owing.in_doubt)
         else:
             self.endings.delivered.append(entry_id)
             self.left -= 1
 
-    def _bury(self, entry_id: str, fault: Fault, accepted: tuple[str, ...]) -> None:
-        burial = Burial(entry_id, fault.reason, fault.message, fault.code, fault.request_id, accepted)
-        self.endings.dead.append(burial)
+    def _bury(self, entry_id: str, fault: Fault, accepted: tuple[str, ...], *, in_doubt: bool = False) -> None:
+        first_ms = self._first_ms(entry_id, doubt=in_doubt or self._doubt)
+        self.endings.dead.append(
+            Burial(entry_id, fault.reason, fault.message, fault.code, fault.request_id, accepted, first_ms)
+        )
         self.left -= 1
+
+    def _first_ms(self, entry_id: str, *, doubt: bool) -> int:
+        """The earliest time TikTok may have got an entry, 0 when it cannot have it."""
+        brought, leased = self._brought.get(entry_id, 0), self._claimed_ms if doubt else 0
+        return min(brought, leased) if brought and leased else brought or leased
 
 
 def decode(raw: bytes) -> object:

@@ -26,16 +26,19 @@ class Clocks:
     shared: bool = False
 
     def ended(
-        self, *, event_time_s: int | None, received_ms: int, first_ms: int | None, now_ms: int
+        self, *, event_time_s: int | None, received_ms: int, first_ms: int, now_ms: int, released: bool = False
     ) -> tuple[DeadReason, str] | None:
         """Why an entry may no longer be sent by itself, and in words; None while it may.
 
-        ``first_ms`` is None when nobody can have sent it before.
+        ``first_ms`` is 0 when nobody can have sent it before. Of a ``released`` entry an operator has accepted that it
+        may count twice; one too old to be matched is of no use even so.
         """
         max_age_s = min(self.max_age_s, OLDEST_MAX_AGE_S)
         if event_time_s is not None and now_ms - event_time_s * 1000 > max_age_s * 1000:
             return DeadReason.EXPIRED, f"event_time is more than {max_age_s / DAY_S:g} days old"
-        if first_ms is not None and now_ms - first_ms > DEDUPE_MS:
+        if released:
+            return None
+        if first_ms and now_ms - first_ms > DEDUPE_MS:
             return DeadReason.AMBIGUOUS, "TikTok may have it from an attempt more than 44 hours ago"
         if self.shared and now_ms - received_ms > DEDUPE_MS:
             return DeadReason.OVERLAP, "another sender may have delivered it more than 44 hours ago"

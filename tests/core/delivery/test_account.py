@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -22,10 +23,13 @@ def entry(n: int = 1, accepted: tuple[str, ...] = (), received_ms: int = NOW, **
     return Entry(f"{n}-0", orjson.dumps({"id": str(n), **event}), received_ms, "s", accepted=accepted)
 
 
-def account(*entries: Entry, first_ms: int = NOW, clocks: Clocks | None = None, mapping: Any = None) -> Account:
-    lease = Lease(StreamKey("d", EntryClass.CONVERSION), Lane.LIVE, entries[0].id, entries[-1].id, 1, NOW, first_ms)
+def account(*entries: Entry, first_ms: int = 0, clocks: Clocks | None = None, mapping: Any = None) -> Account:
+    """``first_ms`` is that of a lease somebody held before; without, the lease is fresh."""
+    lease = Lease(
+        StreamKey("d", EntryClass.CONVERSION), Lane.LIVE, entries[0].id, entries[-1].id, 1, NOW, first_ms or NOW
+    )
     rules = Rules(mapping or PlainMapping(), clocks or Clocks(), "", Limits())
-    made = Account(Claimed(lease, entries, NOW), rules)
+    made = Account(Claimed(lease, entries, NOW, fresh=not first_ms), rules)
     made.add(entries)
     return made
 
@@ -128,15 +132,70 @@ def test_late_entries_are_buried_unsent() -> None:
 @pytest.mark.parametrize(
     ("first_ms", "stored", "rest"),
     [
-        (NOW, Stored.NO, Rest.UNCLAIM),
-        (NOW, Stored.UNKNOWN, Rest.RELEASE),
+        (0, Stored.NO, Rest.UNCLAIM),
+        (0, Stored.UNKNOWN, Rest.RELEASE),
         (NOW - 1, Stored.NO, Rest.RELEASE),  # an earlier attempt is still unexplained
+        (NOW, Stored.NO, Rest.RELEASE),  # also one of this very millisecond
     ],
 )
 def test_the_first_claim_is_forgotten_only_without_any_doubt(first_ms: int, stored: Stored, rest: Rest) -> None:
     made = account(entry(), first_ms=first_ms)
     made.unknown(stored)
     assert made.rest is rest
+
+
+DAYS_AGO = NOW - 70 * 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("lease_ms", "entry_ms", "buried_ms"),
+    [(0, 0, 0), (NOW - 5, 0, NOW - 5), (0, NOW - 9, NOW - 9), (NOW - 5, NOW - 9, NOW - 9), (NOW - 9, NOW - 5, NOW - 9)],
+)
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]])
+def test_a_burial_tells_the_earliest_time_tiktok_may_have_got_it(
+    lease_ms: int, entry_ms: int, buried_ms: int, names: list[str]
+) -> None:
+    made = account(replace(entry(names=names), first_ms=entry_ms), first_ms=lease_ms)
+    made.refused(made.parcels[0], REFUSAL)
+    assert [burial.first_ms for burial in made.endings.dead] == [buried_ms]
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]])
+def test_an_unknown_outcome_puts_a_later_refusal_in_doubt(names: list[str]) -> None:
+    made = account(entry(1, names=names), entry(2, names=names))
+    made.refused(made.parcels[0], REFUSAL)
+    made.unknown(Stored.UNKNOWN)
+    made.refused(made.parcels[1], REFUSAL)
+    assert [burial.first_ms for burial in made.endings.dead] == [0, NOW]
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]])
+def test_a_refusal_that_may_have_been_stored_is_in_doubt(names: list[str]) -> None:
+    made = account(entry(names=names))
+    made.refused(made.parcels[0], judge(Reply(200, 40700, "internal"), 1))
+    assert [burial.first_ms for burial in made.endings.dead] == [NOW]
+
+
+def test_a_partial_success_leaves_no_doubt_about_what_it_refused() -> None:
+    made = account(entry())
+    made.refused(made.parcels[0], judge(Reply(200, 20001, "partial", failed_items=(0,)), 1))
+    assert [burial.first_ms for burial in made.endings.dead] == [0]
+
+
+def test_a_requeued_entry_in_doubt_is_not_sent_by_itself_and_others_of_its_lease_are() -> None:
+    made = account(entry(1), replace(entry(2), first_ms=DAYS_AGO), entry(3))
+    assert [parcel.entry_id for parcel in made.parcels] == ["1-0", "3-0"]
+    (burial,) = made.endings.dead
+    assert (burial.entry_id, burial.reason, burial.first_ms) == ("2-0", DeadReason.AMBIGUOUS, DAYS_AGO)
+
+
+def test_a_released_entry_is_sent_whatever_the_time_unless_it_is_too_old_to_be_matched() -> None:
+    shared = replace(entry(1, received_ms=DAYS_AGO), released=True)
+    doubtful = replace(entry(2), first_ms=DAYS_AGO, released=True)
+    expired = replace(entry(3, time=NOW // 1000 - 8 * 86_400), first_ms=DAYS_AGO, released=True)
+    made = account(shared, doubtful, expired, first_ms=DAYS_AGO, clocks=Clocks(shared=True))
+    assert [parcel.entry_id for parcel in made.parcels] == ["1-0", "2-0"]
+    assert [(burial.reason, burial.first_ms) for burial in made.endings.dead] == [(DeadReason.EXPIRED, DAYS_AGO)]
 
 
 def test_decode_reads_what_old_senders_wrote() -> None:

@@ -8,12 +8,15 @@ from relay.core.event import DeadReason
 NOW = 1_770_000_000_000
 
 
-def ended(clocks: Clocks, *, age_s: int = 0, received_h: float = 0, first_h: float | None = None) -> DeadReason | None:
+def ended(
+    clocks: Clocks, *, age_s: int = 0, received_h: float = 0, first_h: float | None = None, released: bool = False
+) -> DeadReason | None:
     result = clocks.ended(
         event_time_s=NOW // 1000 - age_s,
         received_ms=int(NOW - received_h * HOUR_MS),
-        first_ms=None if first_h is None else int(NOW - first_h * HOUR_MS),
+        first_ms=0 if first_h is None else int(NOW - first_h * HOUR_MS),
         now_ms=NOW,
+        released=released,
     )
     return result and result[0]
 
@@ -48,11 +51,16 @@ def test_received_and_first(shared: bool, received_h: float, first_h: float | No
     assert ended(Clocks(shared=shared), received_h=received_h, first_h=first_h) is reason
 
 
+def test_what_was_released_only_grows_too_old() -> None:
+    assert ended(Clocks(shared=True), received_h=100, first_h=100, released=True) is None
+    assert ended(Clocks(), age_s=7 * DAY_S + 1, released=True) is DeadReason.EXPIRED
+
+
 def test_without_an_event_time_only_the_other_clocks_count() -> None:
-    assert Clocks().ended(event_time_s=None, received_ms=0, first_ms=None, now_ms=NOW) is None
+    assert Clocks().ended(event_time_s=None, received_ms=0, first_ms=0, now_ms=NOW) is None
 
 
 def test_the_message_says_how_old_is_too_old() -> None:
-    result = Clocks(3 * DAY_S).ended(event_time_s=0, received_ms=NOW, first_ms=None, now_ms=NOW)
+    result = Clocks(3 * DAY_S).ended(event_time_s=0, received_ms=NOW, first_ms=0, now_ms=NOW)
     assert result is not None
     assert "3 days" in result[1]

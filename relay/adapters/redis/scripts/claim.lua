@@ -3,7 +3,8 @@
 -- KEYS  owed, leases, mark
 -- ARGV  lane (live or backlog), entries at most, bytes of e at most, lease in ms, age in ms at which an entry is no
 --       longer live
--- Reply {now, first id, last id, number, due, time of first claim, then id, e, m of each entry}; {now} when there is none
+-- Reply {now, first id, last id, number, due, time of first claim, 1 when fresh (nobody held it before), doubts, then id,
+-- e, m of each entry}; {now} when there is none. Doubts: position from 0, time and release of entries that were letters
 local owed, leases, mark_key = KEYS[1], KEYS[2], KEYS[3]
 local lane, limit, max_bytes = ARGV[1], whole(ARGV[2], 1, 10000), whole(ARGV[3], 1, BOUND)
 local lease_ms, live_age = whole(ARGV[4], 1, BOUND), whole(ARGV[5], 0, BOUND)
@@ -57,6 +58,7 @@ if lane == 'backlog' then
   if gap and before(mark, gap.at) then gap = nil end
 end
 
+local doubts = {}
 local function take(from, to)
   local taken, last, bytes, size, entries = {}, nil, 0, 16, 0
   while entries < limit do
@@ -66,6 +68,10 @@ local function take(from, to)
       bytes = bytes + #entry[2][2]
       -- The first entry always fits, however large: otherwise it could never leave.
       if entries > 0 and bytes > max_bytes then return taken, last, entries end
+      if entry[2][5] then
+        local first_ms, released = doubt_of(entry[2])
+        doubts[#doubts + 1], doubts[#doubts + 2], doubts[#doubts + 3] = entries, first_ms, released
+      end
       entries, last = entries + 1, entry[1]
       taken[#taken + 1], taken[#taken + 2], taken[#taken + 3] = entry[1], entry[2][2], entry[2][4] or ''
     end
@@ -74,11 +80,11 @@ local function take(from, to)
   return taken, last, entries
 end
 
-local function grant(taken, last, entries, first_ms)
+local function grant(taken, last, entries, first_ms, fresh)
   number = number + 1
   call('HSET', leases, '#', number, taken[1], lease_text(last, now + lease_ms, number, first_ms, entries))
-  local reply = { now, taken[1], last, number, now + lease_ms, first_ms }
-  for at = 1, #taken do reply[at + 6] = taken[at] end
+  local reply = { now, taken[1], last, number, now + lease_ms, first_ms, fresh, doubts }
+  for at = 1, #taken do reply[at + 8] = taken[at] end
   return reply
 end
 
@@ -93,7 +99,7 @@ for _, due in ipairs(held) do
         number = number + 1
         call('HSET', leases, rest.id, lease_text(due.last, due.due, number, due.first_ms, due.left - entries))
       end
-      return grant(taken, last, entries, due.first_ms)
+      return grant(taken, last, entries, due.first_ms, 0)
     end
   end
 end
@@ -101,4 +107,4 @@ if not gap then return { now } end
 local to = wall and '(' .. wall.first or '+'
 if lane == 'backlog' and not (wall and not before(mark, wall.from)) then to = mark_id end
 local taken, last, entries = take(gap.id, to)
-return grant(taken, last, entries, now)
+return grant(taken, last, entries, now, 1)

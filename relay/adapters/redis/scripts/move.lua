@@ -1,11 +1,13 @@
 #!lua flags=allow-oom
--- What an operator does with dead letters: owe them again, or give them up.
+-- What an operator does with dead letters: owe them again, or give them up. What is owed again keeps since when TikTok
+-- may have it; released, it may be counted twice, and says so.
 -- KEYS  dead, books:-, then per class: owed, books
--- ARGV  requeue or discard, classes, then their names; ids, then the ids
+-- ARGV  requeue, release or discard, classes, then their names; ids, then the ids
 -- Reply how many letters really moved
+local BOOKED = { requeue = 'requeued', release = 'requeued', discard = 'discarded' }
 local dead, dead_books, action = KEYS[1], KEYS[2], ARGV[1]
 local classes = whole(ARGV[2], 0, 16)
-if (action ~= 'requeue' and action ~= 'discard') or not classes or #KEYS ~= 2 + 2 * classes then
+if not BOOKED[action or ''] or not classes or #KEYS ~= 2 + 2 * classes then
   return refuse('move: an action and its classes were expected')
 end
 local streams = {}
@@ -24,13 +26,19 @@ call('XLEN', dead)
 local bytes = tonumber(call('HGET', dead_books, 'bytes') or 0) or 0
 
 -- From here on everything is written, and nothing may raise.
+local function owe(owed, letter)
+  local entry, first_ms, released = { 'e', letter[2], 'm', letter[4] }, doubt_of(letter)
+  if first_ms > 0 then entry[#entry + 1], entry[#entry + 2] = 'f', first_ms end
+  if released == 1 or action == 'release' then entry[#entry + 1], entry[#entry + 2] = 'l', 1 end
+  return type(pcall_('XADD', owed, '*', unpack(entry))) ~= 'table'
+end
+
 local moved, freed = 0, 0
 for at = from, #ARGV do
   local found = call('XRANGE', dead, ARGV[at], ARGV[at])[1]
   local letter = found and found[2] or {}
   local stream = streams[letter[6] or '']
-  local owed_again = action == 'requeue' and stream
-    and type(pcall_('XADD', stream.owed, '*', 'e', letter[2], 'm', letter[4])) ~= 'table'
+  local owed_again = action ~= 'discard' and stream and owe(stream.owed, letter)
   if found and (action == 'discard' or owed_again) then
     call('XDEL', dead, ARGV[at])
     moved = moved + 1
@@ -43,8 +51,8 @@ for at = from, #ARGV do
   end
 end
 for _, stream in pairs(streams) do
-  count(stream.books, action == 'requeue' and 'requeued' or 'discarded', stream.moved)
-  if action == 'requeue' then keep_worth(stream.books, stream.worth) end
+  count(stream.books, BOOKED[action], stream.moved)
+  if action ~= 'discard' then keep_worth(stream.books, stream.worth) end
 end
 if freed > 0 then pcall_('HSET', dead_books, 'bytes', string.format('%.0f', math.max(0, bytes - freed))) end
 return moved

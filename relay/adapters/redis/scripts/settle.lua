@@ -4,7 +4,7 @@
 -- KEYS  owed, leases, mark, books, dead
 -- ARGV  first id and number of the lease, class, lease in ms, rest (keep, release or unclaim)
 --       delivered, then ids; unmatched, then ids; dead, then per letter: id, reason, message, code, request id,
---       accepted subscriptions (escaped, joined by |)
+--       accepted subscriptions (escaped, joined by |), earliest time TikTok may have got it (0: it cannot have it)
 -- Reply {1, delivered, unmatched, dead}, or {0} when not held
 local owed, leases, mark_key, books, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local REASONS = { refused = true, unmappable = true, expired = true, overlap = true, ambiguous = true }
@@ -36,10 +36,11 @@ local delivered_from, delivered_to = records(1)
 if not delivered_from then return refuse('settle: an id outside the lease') end
 local unmatched_from, unmatched_to = records(1)
 if not unmatched_from then return refuse('settle: an id outside the lease') end
-local dead_from, dead_to = records(6)
+local dead_from, dead_to = records(7)
 if not dead_from or arg ~= #ARGV + 1 then return refuse('settle: an id outside the lease') end
-for at = dead_from, dead_to, 6 do
+for at = dead_from, dead_to, 7 do
   if not REASONS[ARGV[at + 1]] then return refuse('settle: unknown reason') end
+  if not whole(ARGV[at + 6], 0, BOUND) then return refuse('settle: a time was expected') end
 end
 
 -- From here on everything is written, and nothing may raise.
@@ -82,12 +83,15 @@ end
 local delivered = remove_all(delivered_from, delivered_to)
 local unmatched = remove_all(unmatched_from, unmatched_to)
 local buried, reasons = 0, {}
-for at = dead_from, dead_to, 6 do
+for at = dead_from, dead_to, 7 do
   local entry = fields(ARGV[at])
   if entry then
     local m, reason = entry[4] or '', ARGV[at + 1]
-    local letter = pcall_('XADD', dead, '*', 'e', entry[2], 'm', with_accepted(m, ARGV[at + 5]), 'c', class,
-      'r', reason, 't', ARGV[at + 2], 'n', ARGV[at + 3], 'q', ARGV[at + 4], 'f', lease.first_ms, 'd', now)
+    local letter = { 'e', entry[2], 'm', with_accepted(m, ARGV[at + 5]), 'c', class, 'r', reason, 't', ARGV[at + 2],
+      'n', ARGV[at + 3], 'q', ARGV[at + 4], 'f', ARGV[at + 6], 'd', now }
+    local _, released = doubt_of(entry)
+    if released == 1 then letter[#letter + 1], letter[#letter + 2] = 'l', 1 end
+    letter = pcall_('XADD', dead, '*', unpack(letter))
     if type(letter) == 'table' then
       fault = letter -- no letter, no ending: the entry stays owed
     else

@@ -47,6 +47,17 @@ local function lease_text(last, due, number, first_ms, left)
   return string.format('%s %.0f %.0f %.0f %d', last, due, number, first_ms, left)
 end
 
+-- What an owed entry or a dead letter has besides e and m: the earliest time TikTok may have got it (0: it cannot have
+-- it), and 1 when an operator released it. An ordinary entry has neither field.
+local function doubt_of(fields)
+  local first_ms, released = 0, 0
+  for at = 5, #fields, 2 do
+    if fields[at] == 'f' then first_ms = whole(fields[at + 1], 0, BOUND) or 0 end
+    if fields[at] == 'l' then released = 1 end
+  end
+  return first_ms, released
+end
+
 -- Add the worth told by an entry's m (received|micros|currency|…) to sums, by currency.
 local function add_worth(sums, m, sign)
   local micros, currency = match(m, '^%d+|(%-?%d+)|(%u*)|')
