@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from relay.core.delivery.account import Account
-from relay.core.event import Burial, Lease, Rest, Settled, Settlement, StreamKey
+from relay.core.delivery.clocks import Clocks
+from relay.core.event import Burial, Claimed, DeadLetter, Lane, Lease, Rest, Settled, Settlement, StreamKey
 from relay.core.tiktok import table
 from tests.conservation.test_conservation import STEPS, memory_world
-from tests.twins.memory import MemoryOwed
+from tests.twins.memory import MemoryDeadLetters, MemoryOwed
 from tests.twins.shelves import Held, Id, Stream, parse
 
 SEEDS = 40
@@ -69,7 +70,7 @@ def owner_instead_of_number(patch: pytest.MonkeyPatch) -> None:
 def buried_as_delivered(patch: pytest.MonkeyPatch) -> None:
     """A dead letter that is never written."""
 
-    def bury(self: MemoryOwed, one: Stream, held: Held, stream: StreamKey, burial: Burial) -> bool:
+    def bury(self: MemoryOwed, one: Stream, stream: StreamKey, burial: Burial) -> bool:
         return self._end(one, burial.entry_id, "delivered")
 
     patch.setattr(MemoryOwed, "_bury", bury)
@@ -82,6 +83,56 @@ def fault_taken_for_success(patch: pytest.MonkeyPatch) -> None:
 def doubt_forgotten(patch: pytest.MonkeyPatch) -> None:
     """The engine says that nothing was stored when it does not know."""
     patch.setattr(Account, "rest", property(lambda _: Rest.UNCLAIM))
+
+
+def second_claim_taken_for_a_first(patch: pytest.MonkeyPatch) -> None:
+    honest = MemoryOwed.claim
+
+    async def claim(self: MemoryOwed, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
+        claimed = await honest(self, stream, lane, limit, max_bytes)
+        return claimed and replace(claimed, fresh=True)
+
+    patch.setattr(MemoryOwed, "claim", claim)
+
+
+def buried_without_doubt(patch: pytest.MonkeyPatch) -> None:
+    honest = MemoryOwed._bury
+
+    def bury(self: MemoryOwed, one: Stream, stream: StreamKey, burial: Burial) -> bool:
+        return honest(self, one, stream, replace(burial, first_ms=0))
+
+    patch.setattr(MemoryOwed, "_bury", bury)
+
+
+def requeued_without_doubt(patch: pytest.MonkeyPatch) -> None:
+    """As new as on its first day."""
+    honest = MemoryDeadLetters._owe_again
+
+    def owe_again(self: MemoryDeadLetters, letters: dict[str, DeadLetter], id_: str, *, released: bool) -> bool:
+        letters[id_] = replace(letters[id_], first_ms=0)
+        return honest(self, letters, id_, released=released)
+
+    patch.setattr(MemoryDeadLetters, "_owe_again", owe_again)
+
+
+def doubt_ignored(patch: pytest.MonkeyPatch) -> None:
+    """The engine asks for the lease only, never for what the entry brought along."""
+    patch.setattr(Account, "_first_ms", lambda self, _, *, doubt: self._claimed_ms if doubt else 0)
+
+
+def released_without_a_word(patch: pytest.MonkeyPatch) -> None:
+    """Every requeue is a release."""
+    honest = MemoryDeadLetters._owe_again
+
+    def owe_again(self: MemoryDeadLetters, letters: dict[str, DeadLetter], id_: str, *, released: bool) -> bool:
+        return honest(self, letters, id_, released=True)
+
+    patch.setattr(MemoryDeadLetters, "_owe_again", owe_again)
+
+
+def release_ignored(patch: pytest.MonkeyPatch) -> None:
+    honest = Clocks.ended
+    patch.setattr(Clocks, "ended", lambda self, **told: honest(self, **(told | {"released": False})))
 
 
 def accepted_items_forgotten(patch: pytest.MonkeyPatch) -> None:
@@ -106,6 +157,12 @@ def accepted_items_forgotten(patch: pytest.MonkeyPatch) -> None:
         fault_taken_for_success,
         doubt_forgotten,
         accepted_items_forgotten,
+        second_claim_taken_for_a_first,
+        buried_without_doubt,
+        requeued_without_doubt,
+        doubt_ignored,
+        released_without_a_word,
+        release_ignored,
     ],
 )
 async def test_is_found(plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:

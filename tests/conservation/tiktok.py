@@ -35,11 +35,12 @@ class CountingTikTok:
         self.mood = "fine"
         self.counted: Counter[str] = Counter()
         self.calls = 0
-        self._first: dict[str, int] = {}
+        self.first: dict[str, int] = {}  # when what is counted last had arrived first
 
     @property
     def doubled(self) -> list[str]:
-        return [key for key, times in self.counted.items() if times > 1]
+        """Ids of events counted more than once under one name."""
+        return [key.partition("/")[2] for key, times in self.counted.items() if times > 1]
 
     async def send(self, call: Call) -> Reply:
         self.calls += 1
@@ -68,7 +69,7 @@ class CountingTikTok:
 
     def _store(self, key: str) -> None:
         now = self._clock.now_ms()
-        first = self._first.get(key)
+        first = self.first.get(key)
         if first is None or now - first > WINDOW_MS:
-            self._first[key] = now
+            self.first[key] = now
             self.counted[key] += 1
