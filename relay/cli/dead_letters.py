@@ -68,7 +68,10 @@ def show(destination: str, letter_id: str) -> None:
 def requeue(
     destination: str, ids: tuple[str, ...], everything: bool, reason: str, accept_doubling: bool, as_json: bool
 ) -> None:
-    """Owe dead letters again: they are mapped anew and sent."""
+    """Owe dead letters again: they are mapped anew and sent.
+
+    What TikTok may have is left alone without --accept-doubling; with it, it is sent however long ago that was.
+    """
     chosen = choice(ids, reason, everything=everything) | {"accept_doubling": accept_doubling}
     report(move(destination, "requeue", chosen), "requeued", as_json=as_json)
 

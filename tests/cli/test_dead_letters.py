@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from relay.cli.dead_letters import EXPORT_PAGE, dead_letters
-from relay.core.event import DeadReason
-from tests.cli.ports import Backstage
+from relay.core.event import DeadReason, Lane
+from tests.cli.ports import PURCHASES, Backstage
 
 
 def test_list(runner: CliRunner, backstage: Backstage) -> None:
@@ -81,6 +82,9 @@ def test_what_tiktok_may_have_needs_a_second_word(runner: CliRunner, backstage: 
         assert "count them again" in result.output
     result = runner.invoke(dead_letters, ["requeue", "tiktok", letter_id, "--accept-doubling"])
     assert (result.exit_code, result.stdout) == (0, "1 requeued\n")
+    claimed = asyncio.run(backstage.store.owed.claim(PURCHASES, Lane.LIVE, 1, 10**9))
+    assert claimed is not None
+    assert claimed.entries[0].released
 
 
 def test_discard_asks(runner: CliRunner, backstage: Backstage) -> None:

@@ -172,7 +172,7 @@ async def test_the_letters_above_are_hostile_only_by_their_change(redis_store: R
     assert claimed is not None
     first = claimed.lease.first_id
     names = [*(make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)), keys.dead("shop")]
-    args = [first, 1, "engagement", 5, "keep", 0, 0, 1, first, *REFUSED[1:], 9]
+    args: list[Any] = [first, 1, "engagement", 5, "keep", 0, 0, 1, first, *REFUSED[1:], 9]
     assert await redis_store.client.script("settle", names, args) == [1, 0, 0, 1]
 
 

@@ -19,6 +19,7 @@ INTAKE = "-"  # destination of the intake's own dead letters
 PAGE = 500
 MOST_PER_CALL = 10_000  # a longer move is several calls, so that no request runs for minutes
 MAY_DOUBLE = frozenset({DeadReason.OVERLAP, DeadReason.AMBIGUOUS})  # TikTok may have these and would count them again
+Mover = Callable[[str, Sequence[DeadLetter]], Awaitable[int]]
 STREAM_ID = re.compile(r"\d{1,20}-\d{1,20}")
 MICROS = 1_000_000
 
@@ -73,18 +74,28 @@ class LetterRoutes:
         destination = self._destination(request.match_info["destination"])
         if destination == INTAKE:
             raise Declined(409, "not_requeueable", "What intake rejected is no event; correct it and send it again.")
-        return await self._move(destination, await selection(request), "requeue", self._letters.requeue)
+        return await self._move(destination, await selection(request), "requeue", self._owe_again)
 
     async def _discard(self, request: web.Request) -> web.Response:
         destination = self._destination(request.match_info["destination"])
-        return await self._move(destination, await selection(request), "discard", self._letters.discard)
+        return await self._move(destination, await selection(request), "discard", self._give_up)
+
+    async def _owe_again(self, destination: str, letters: Sequence[DeadLetter]) -> int:
+        """Those TikTok may have only come here when their doubling is accepted: the same clock must let them pass."""
+        released = [letter.id for letter in letters if letter.reason in MAY_DOUBLE]
+        others = [letter.id for letter in letters if letter.reason not in MAY_DOUBLE]
+        moved = await self._letters.requeue(destination, others) if others else 0
+        return moved + (await self._letters.requeue(destination, released, released=True) if released else 0)
+
+    async def _give_up(self, destination: str, letters: Sequence[DeadLetter]) -> int:
+        return await self._letters.discard(destination, [letter.id for letter in letters])
 
     async def _move(
         self,
         destination: str,
         chosen: Selection,
         action: str,
-        mover: Callable[[str, Sequence[str]], Awaitable[int]],
+        mover: Mover,
     ) -> web.Response:
         known_reason(destination, chosen.reason)
         held_back = frozenset[DeadReason]() if action == "discard" or chosen.accept_doubling else MAY_DOUBLE
@@ -93,8 +104,7 @@ class LetterRoutes:
         if chosen.all:
             moved = await self._move_all(destination, chosen, mover, held_back, report)
         else:
-            await self._check(destination, chosen.ids, held_back)
-            moved = await mover(destination, chosen.ids)
+            moved = await mover(destination, await self._named(destination, chosen.ids, held_back))
         if moved:
             self._tell(DeadLettersMoved(destination, action, moved))
         return answer({"moved": moved, **report})
@@ -103,7 +113,7 @@ class LetterRoutes:
         self,
         destination: str,
         chosen: Selection,
-        mover: Callable[[str, Sequence[str]], Awaitable[int]],
+        mover: Mover,
         held_back: frozenset[DeadReason],
         report: JsonObject,
     ) -> int:
@@ -112,7 +122,7 @@ class LetterRoutes:
         for _ in range(MOST_PER_CALL // PAGE):
             page = await self._letters.list(destination, after=after, limit=PAGE, reason=chosen.reason)
             old = [letter for letter in page if letter.died_ms <= report["until_ms"]]
-            free = [letter.id for letter in old if letter.reason not in held_back]
+            free = [letter for letter in old if letter.reason not in held_back]
             report["held_back"] += len(old) - len(free)
             moved += await mover(destination, free) if free else 0
             if len(old) < PAGE:
@@ -121,15 +131,17 @@ class LetterRoutes:
         report["next"] = after
         return moved
 
-    async def _check(self, destination: str, ids: Sequence[str], held_back: frozenset[DeadReason]) -> None:
-        risky = []
-        for letter_id in ids:
-            letter = await self._letters.get(destination, stream_id(letter_id))
-            if letter is not None and letter.reason in held_back:
-                risky.append(letter_id)
+    async def _named(
+        self, destination: str, ids: Sequence[str], held_back: frozenset[DeadReason]
+    ) -> Sequence[DeadLetter]:
+        """The letters of these ids that there are; declined when one of them is held back."""
+        found = [await self._letters.get(destination, stream_id(letter_id)) for letter_id in dict.fromkeys(ids)]
+        letters = [letter for letter in found if letter is not None]
+        risky = [letter.id for letter in letters if letter.reason in held_back]
         if risky:
             text = "TikTok may have these already and would count them again; accept_doubling sends them all the same."
             raise Declined(409, "may_double", text, ids=risky)
+        return letters
 
     def _destination(self, name: str) -> str:
         if name not in self._known:

@@ -4,6 +4,7 @@ import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import orjson
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -351,6 +352,20 @@ async def test_what_tiktok_may_have_is_held_back(scene: Scene, port: Port) -> No
     assert (some["moved"], some["held_back"], some["next"]) == (3, 2, None)
     rest = await (await port.post(requeue, headers=BEARER, json={"all": True, "accept_doubling": True})).json()
     assert (rest["moved"], rest["held_back"]) == (2, 0)
+
+
+@pytest.mark.parametrize("by_ids", [True, False])
+async def test_only_what_may_double_is_released(scene: Scene, port: Port, by_ids: bool) -> None:  # noqa: FBT001
+    for first, reason in enumerate((DeadReason.AMBIGUOUS, DeadReason.REFUSED, DeadReason.OVERLAP, DeadReason.EXPIRED)):
+        await scene.bury(1, reason, first=first)
+    ids = await scene.ids()
+    body = {"ids": [*ids, ids[0], "1-1"]} if by_ids else {"all": True}
+    answer = await port.post("/api/dead-letters/tiktok/requeue", headers=BEARER, json=body | {"accept_doubling": True})
+    assert (await answer.json())["moved"] == 4
+    claimed = await scene.store.owed.claim(PURCHASES, Lane.LIVE, 10, 10**9)
+    assert claimed is not None
+    found = {orjson.loads(entry.raw)["messageId"]: entry.released for entry in claimed.entries}
+    assert found == {"m0": True, "m1": False, "m2": True, "m3": False}
 
 
 async def test_all_of_one_reason(scene: Scene, port: Port) -> None:
