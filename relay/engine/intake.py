@@ -10,15 +10,13 @@ from typing import NamedTuple
 
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import Event, NewEntry, Reject, StreamKey
-from relay.core.notices import EventsReceived, Outcome, StoreLost, StoreRestored, Why, WorthIgnored
+from relay.core.notices import EventsReceived, Outcome, Why, WorthIgnored
 from relay.core.segment.consent import ADVERTISING
 from relay.core.segment.decode import Misfit
 from relay.core.segment.select import Route, select
 from relay.core.segment.worth import appraise
 from relay.engine.append import MAX_ENTRIES, Appender
 from relay.ports import Clock, Tell
-
-OURS = frozenset({StoreTrouble.OVERLOADED, StoreTrouble.STOPPING})  # troubles of this process, not of the store
 
 Tally = dict[tuple[Outcome, Why], int]  # events by outcome and reason
 
@@ -64,7 +62,6 @@ class Intake:
         self._clock = clock
         self._tell = tell
         self._categories = categories
-        self._lost_at: float | None = None
 
     def receive(
         self,
@@ -94,7 +91,7 @@ class Intake:
         outcome = Outcome.FILTERED
         try:
             if entries:
-                outcome = Outcome.ACCEPTED if any(await self._submit(entries, ())) else Outcome.DUPLICATE
+                outcome = Outcome.ACCEPTED if any(await self._appender.submit(entries)) else Outcome.DUPLICATE
         except (StoreUnavailable, StoreMisused) as error:
             outcome, why = Outcome.DEFERRED, _blame(error)
             raise
@@ -143,7 +140,7 @@ class Intake:
         rejects = [Reject(door.source, misfit.why.value, misfit.raw, door.received_ms) for misfit in misfits]
         if not entries and not rejects:
             return
-        flags = await self._submit(entries, rejects)
+        flags = await self._appender.submit(entries, rejects)
         start = 0
         for owned in owners:
             fresh = any(flags[start : start + owned])
@@ -162,20 +159,6 @@ class Intake:
             stream = StreamKey(route.name, klass)
             entries.append(NewEntry(stream, event.id, event.raw, door.received_ms, door.source, worth))
         return Why.NONE
-
-    async def _submit(self, entries: Sequence[NewEntry], rejects: Sequence[Reject]) -> list[bool]:
-        """Append, and tell when the store stops answering and when it is back."""
-        try:
-            flags = await self._appender.submit(entries, rejects)
-        except StoreUnavailable as error:
-            if error.trouble not in OURS and self._lost_at is None:
-                self._lost_at = self._clock.monotonic()
-                self._tell(StoreLost(error.trouble.value, error.detail))
-            raise
-        if self._lost_at is not None:
-            self._tell(StoreRestored(self._clock.monotonic() - self._lost_at))
-            self._lost_at = None
-        return flags
 
     def _report(self, tally: Tally, source: str, started: float) -> None:
         seconds: float | None = self._clock.monotonic() - started

@@ -9,7 +9,7 @@ import pytest
 
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import EntryClass, Event, JsonObject, StreamKey, Worth
-from relay.core.notices import EventsReceived, Notice, Outcome, StoreLost, StoreRestored, Why, WorthIgnored
+from relay.core.notices import EventsReceived, Notice, Outcome, StoreLost, Why, WorthIgnored
 from relay.core.segment.decode import Decoded, Misfit, webhook_event
 from relay.core.segment.select import Route
 from relay.engine.append import Appender
@@ -155,24 +155,6 @@ async def test_an_odd_value_is_told_and_the_event_kept(desk: Desk) -> None:
     await desk.intake.receive([order(properties={"revenue": "$19.90"})], "shop", sdk=False)
     assert WorthIgnored("shop") in desk.told
     assert desk.inbox.entries[0].worth == Worth()
-
-
-@pytest.mark.parametrize("count", [1, 3, 1_300])
-async def test_a_lost_store_is_told_once_and_so_is_its_return(desk: Desk, count: int) -> None:
-    desk.inbox.trouble = StoreUnavailable(StoreTrouble.AWAY, "refused", retry_after=5)
-    for _ in range(2):
-        with pytest.raises(StoreUnavailable):
-            await desk.intake.receive([order(str(number)) for number in range(count)], "shop", sdk=False)
-    desk.clock.jump(30)
-    desk.inbox.trouble = None
-    await desk.intake.receive([order()], "shop", sdk=False)
-    await desk.intake.receive([order()], "shop", sdk=False)
-    assert [notice for notice in desk.told if isinstance(notice, StoreLost | StoreRestored)] == [
-        StoreLost("redis_unreachable", "refused"),
-        StoreRestored(30.0),
-    ]
-    assert desk.counted()[Outcome.DEFERRED, Why.STORE] == 2 * count
-    assert desk.counted()[Outcome.ACCEPTED, Why.NONE] == 1
 
 
 async def test_a_full_queue_is_no_lost_store(desk: Desk) -> None:

@@ -49,14 +49,14 @@ def build_intake(options: IntakeOptions, intake: Intake, readiness: Readiness, c
     return partial(_dispatch, table=table, named=partial(_named, reception=reception, webhook=webhook))
 
 
-async def _dispatch(
+def _dispatch(
     request: web.BaseRequest, table: dict[str, Methods], named: Callable[[str], Methods | None]
-) -> web.StreamResponse:
+) -> Awaitable[web.StreamResponse]:
     if "Expect" in request.headers and request.transport is not None:
         request.transport.write(CONTINUE)  # curl waits a second for it before it sends a body of some size
     path = request.raw_path.partition("?")[0]
     methods = table.get(path) or named(path) or table[""]
-    return await (methods.get(request.method) or methods["*"])(request)
+    return (methods.get(request.method) or methods["*"])(request)
 
 
 def _named(path: str, reception: Reception, webhook: Webhook) -> Methods | None:

@@ -67,7 +67,10 @@ class DestinationMapping:
 
     def matches(self, event: Any) -> tuple[str, ...]:
         """TikTok's names of the events that the matching subscriptions would send; empty when nobody wants it."""
-        return tuple(subscription.event_of(event) for subscription in self._wanted(event))
+        wanted = self._wanted(event)
+        if len(wanted) == 1:  # nearly always, and asked for every event that comes in
+            return (wanted[0].event_of(event),)
+        return tuple([subscription.event_of(event) for subscription in wanted])
 
     def items(self, event: Any, received_s: int) -> list[Item]:
         """One item per matching subscription, in their order; none when nothing matches (any more).

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from relay.core.event import JsonObject
 
 ADVERTISING = frozenset({"Advertising"})
@@ -27,11 +25,9 @@ def forbidden_by_integrations(event: JsonObject, names: frozenset[str], *, sdk: 
 
 def forbidden_by_consent(event: JsonObject, categories: frozenset[str]) -> bool:
     """Whether the visitor refused one of ``categories`` in ``context.consent.categoryPreferences``."""
-    preferences = _member(_member(event.get("context"), "consent"), "categoryPreferences")
+    context = event.get("context")
+    consent = context.get("consent") if isinstance(context, dict) else None
+    preferences = consent.get("categoryPreferences") if isinstance(consent, dict) else None
     if not isinstance(preferences, dict):
         return False
     return any(preferences.get(category) is False for category in categories)
-
-
-def _member(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
