@@ -1,7 +1,7 @@
 """Durable intake ÷ an empty aiohttp handler: embedded Valkey, fsync always, signature checked, one event a request.
 
-With few connections and with many: entries of requests that wait together are stored together, so the cost of an event
-falls with the number of senders. Segment delivers from many workers at once, which is why the target is judged there.
+Judged with few connections, where both servers use up their core. With many, requests that wait together are stored
+together; but there the load generator slows the baseline down more than the relay, so that figure flatters.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def run(rounds: int = ROUNDS, count: int = COUNT) -> dict[str, Any]:
             few = rates(relay, empty.pid, port, [requests(events(seed, count)) for seed in range(rounds)], FEW)
             seeds = range(rounds, 2 * rounds)
             many = rates(relay, empty.pid, port, [requests(events(seed, count)) for seed in seeds], MANY)
-            return {**few, **many, "target": f">= {TARGET} with {MANY}", "ok": many[f"ratio_with_{MANY}"] >= TARGET}
+            return {**few, **many, "target": f">= {TARGET} with {FEW}", "ok": few[f"ratio_with_{FEW}"] >= TARGET}
         finally:
             empty.kill()
             empty.wait()
