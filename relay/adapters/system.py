@@ -6,8 +6,10 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
+from relay.core.errors import StoreUnavailable
 from relay.ports import Clock
 
 
@@ -65,11 +67,17 @@ async def watch_secrets(
     stopping: asyncio.Event,
     every_s: float = 2.0,
 ) -> None:
-    """Look at each file every two seconds until stopped, and say the name of each that changed."""
+    """Look at each file every two seconds until stopped, and say the name of each that changed.
+
+    A change that could not be told, because the store was away, is told again.
+    """
+    untold: set[str] = set()
     while secrets and not stopping.is_set():
-        for name, secret in secrets.items():
-            if secret.reread():
+        untold |= {name for name, secret in secrets.items() if secret.reread()}
+        for name in sorted(untold):
+            with suppress(StoreUnavailable):
                 await changed(name)
+                untold.discard(name)
         waited = 0.0
         while waited < every_s and not stopping.is_set():
             await clock.sleep(0.2)

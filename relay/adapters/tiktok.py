@@ -50,7 +50,7 @@ class TikTokSender:
             ) as response:
                 body = await _read(response.content)
                 return _reply(response, body, time.monotonic() - started)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
             name, sent = trouble(error)
             return Reply(None, None, type(error).__name__, error=name, sent=sent, seconds=time.monotonic() - started)
 

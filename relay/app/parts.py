@@ -44,10 +44,10 @@ def intake_options(settings: Settings) -> IntakeOptions:
 
 
 def source_options(source: Segment | Source, common: Segment) -> SourceOptions:
-    """A sender's secrets as bytes."""
+    """A sender's secrets as bytes; the common secret or token where it has none of its own."""
     return SourceOptions(
-        secrets=clear(source.shared_secret),
-        tokens=clear(source.token),
+        secrets=clear(source.shared_secret or common.shared_secret),
+        tokens=clear(source.token or common.token),
         write_keys=clear(source.write_keys),
         trust_batches=common.trust_batches,
     )

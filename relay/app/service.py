@@ -20,7 +20,7 @@ from relay import __version__
 from relay.adapters.observe.logs import Logs
 from relay.adapters.observe.metrics import Labels, Metrics
 from relay.adapters.observe.telling import Telling
-from relay.adapters.redis.health import examine
+from relay.adapters.redis.health import Level, examine
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemChance, SystemClock, watch_secrets
 from relay.adapters.web.admin import AdminParts
@@ -31,7 +31,7 @@ from relay.app.operators import ADMIN_SOURCE, Operators
 from relay.app.store import Store, admin_token, open_store
 from relay.config import Loaded
 from relay.core.errors import ConfigError, StoreMismatch, StoreUnavailable
-from relay.core.notices import ServiceStarted, ServiceStopped, ServiceStopping, TaskCrashed
+from relay.core.notices import ServiceStarted, ServiceStopped, ServiceStopping, StoreWarned, TaskCrashed
 from relay.engine.append import Appender
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts
 from relay.engine.intake import Intake
@@ -85,7 +85,8 @@ class Service:
         delivery = await self._delivery(stack, redis)
         appender = Appender(redis.inbox, int(self._settings.intake.max_queue), appended=delivery.wake)
         routes = parts.routes(self._settings, self._mappings)
-        intake = Intake(appender, lambda: routes, self._clock, self._tell)
+        categories = frozenset(self._settings.segment.consent_categories)
+        intake = Intake(appender, lambda: routes, self._clock, self._tell, categories)
         survey = Survey(
             redis.owed, self._clock, self._tell, gates=delivery.gates, paces=delivery.paces, disk_free=store.disk_free
         )
@@ -174,6 +175,9 @@ class Service:
             return
         if health.refusals:
             raise ConfigError(health.refusals)
+        for finding in health.findings:
+            if finding.level is Level.WARNING:
+                self._tell(StoreWarned(finding.topic, finding.text))
         self._durability = health.durability
         self._examined.set()
         settings = self._settings

@@ -162,7 +162,7 @@ def short_settings(env: Mapping[str, str], problems: list[str], origins: dict[st
         if (value := env_or_file(env, name, problems)) is not None:
             section, _, field = key.partition(".")
             found.setdefault(section, {})[field] = value
-            origins[key] = PREFIX + name + ("_FILE" if PREFIX + name not in env else "")
+            origins[key] = PREFIX + name + ("" if env.get(PREFIX + name) else "_FILE")
     if str(found.get("intake", {}).get("port", "")).startswith("tcp://"):
         problems.append(
             "RELAY_PORT: set by Kubernetes because a Service is called 'relay'; "
@@ -188,10 +188,13 @@ def tiktok_destination(env: Mapping[str, str], origins: dict[str, str]) -> dict[
 
 
 def env_or_file(env: Mapping[str, str], name: str, problems: list[str]) -> str | None:
-    """The value, or the stripped content of the file that ``…_FILE`` names; None when neither is set."""
-    if (value := env.get(PREFIX + name)) is not None:
+    """The value, or the stripped content of the file that ``…_FILE`` names; None when neither is set.
+
+    Empty is not set: ``RELAY_ADMIN_TOKEN=${TOKEN:-}`` in a compose file must not open the port to an empty token.
+    """
+    if value := env.get(PREFIX + name):
         return value
-    if name not in FILED or (file := env.get(f"{PREFIX}{name}_FILE")) is None:
+    if name not in FILED or not (file := env.get(f"{PREFIX}{name}_FILE")):
         return None
     try:
         return Path(file).read_text(encoding="utf-8").strip()

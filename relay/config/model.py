@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -91,9 +92,16 @@ class Intake(Section):
     trusted_proxies: Names = ()
     unverified_grace: Seconds = 4 * 3600.0
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ip_network(network, strict=False)
+        return value
+
 
 class Source(Section):
-    """A named sender: its own secrets, beside or instead of the common ones."""
+    """A named sender. Where it has no secret or token of its own, the common one holds; write keys are its own."""
 
     shared_secret: Secrets = ()
     token: Secrets = ()
@@ -107,6 +115,7 @@ class Segment(Section):
     token: Secrets = ()
     write_keys: Secrets = ()
     trust_batches: bool = False
+    consent_categories: Names = ("Advertising",)
     sources: dict[Name, Source] = {}
 
 
@@ -119,11 +128,11 @@ class Journal(Section):
     high: float = Field(0.95, gt=0, le=1)
     low: float = Field(0.90, gt=0, le=1)
     replicas: int = Field(0, ge=0, le=9)
-    lease: Seconds = 30.0
+    lease: Annotated[Seconds, Field(ge=1)] = 30.0
     disk_floor: Bytes = ByteSize(256 * 1024**2)
     ballast: Bytes = ByteSize(32 * 1024**2)
     valkey_max_memory: Bytes | None = None
-    timeout: Seconds = 5.0
+    timeout: Annotated[Seconds, Field(ge=0.1)] = 5.0
 
     @model_validator(mode="after")
     def _watermarks(self) -> Journal:
@@ -140,7 +149,7 @@ class Delivery(Section):
     live_age: Seconds = 30.0
     batch_items: int = Field(500, ge=1, le=1000)
     batch_bytes: Bytes = ByteSize(900_000)
-    timeout: Seconds = 8.0
+    timeout: Annotated[Seconds, Field(ge=0.1, le=60)] = 8.0
     concurrency: int = Field(16, ge=1, le=64)
     calls_per_second: float = Field(1000.0, gt=0, le=1000)
     conversions: Names = DEFAULT_CONVERSIONS
@@ -202,7 +211,7 @@ class Destination(Section):
 
     @property
     def preset(self) -> str:
-        """The mapping: a preset family or the path of a JSON file."""
+        """The preset family that shapes its events."""
         return self.mapping or EVENT_SOURCE_TO_PRESET[self.event_source]
 
     @property
@@ -244,6 +253,8 @@ class Settings(BaseSettings):
         names = [destination.name for destination in self.destinations]
         for name in sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two destinations are called {name!r}")
+        if self.journal.lease < self.delivery.timeout + 2:
+            raise ValueError("journal.lease must be at least 2s longer than delivery.timeout: a call would outlive it")
         return self
 
     @property

@@ -2,6 +2,8 @@
 
 No personal data and no secret may enter a notice: ids of events are allowed, their contents are not.
 Labels come from enums or from the configuration, never from messages.
+
+Long because the set is closed: every kind of notice stands here, and nowhere else.
 """
 
 from __future__ import annotations
@@ -190,6 +192,14 @@ class StoreLost:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreWarned:
+    """Something about the store deserves attention, though it works; told at start. ``text`` is made of our words."""
+
+    topic: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreRestored:
     """The store answers again."""
 
@@ -286,6 +296,7 @@ Notice = (
     | DeadLettersMoved
     | DestinationPaused
     | StoreLost
+    | StoreWarned
     | StoreRestored
     | EmbeddedChanged
     | StoreSurveyed

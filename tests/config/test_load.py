@@ -144,3 +144,25 @@ def test_two_destinations_of_one_name() -> None:
     }
     del environ["RELAY_TIKTOK_PIXEL_CODE"], environ["RELAY_TIKTOK_ACCESS_TOKEN"]
     assert any("two destinations are called 'a'" in line for line in problems(environ))
+
+
+@pytest.mark.parametrize(
+    ("environ", "word"),
+    [
+        ({"RELAY_INTAKE__TRUSTED_PROXIES": "nonsense"}, "intake.trusted_proxies"),
+        ({"RELAY_JOURNAL__LEASE": "0"}, "journal.lease"),
+        ({"RELAY_JOURNAL__TIMEOUT": "0"}, "journal.timeout"),
+        ({"RELAY_DELIVERY__TIMEOUT": "0"}, "delivery.timeout"),
+        ({"RELAY_JOURNAL__LEASE": "5s"}, "a call would outlive it"),
+    ],
+)
+def test_values_that_would_only_fail_later_are_refused_now(environ: dict[str, str], word: str) -> None:
+    assert any(word in line for line in problems(environ))
+
+
+def test_empty_is_not_set() -> None:
+    loaded = load_settings(
+        None, {"RELAY_ADMIN_TOKEN": "", "RELAY_REDIS_URL": "", "RELAY_LOG_FORMAT": "", "RELAY_PORT": ""}
+    )
+    assert loaded.settings.admin.token is None
+    assert loaded.settings.journal.redis_url is None

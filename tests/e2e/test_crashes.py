@@ -11,9 +11,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from relay.core.mapping.destination import compile_destination
 
 from relay.core.mapping import load_presets
+from relay.core.mapping.destination import compile_destination
 from relay.simulator.traffic import traffic
 from tests.e2e.processes import PIXEL, Relay, Sender, Simulator, playground, wait_for
 
@@ -72,7 +72,7 @@ async def torture(relay: Relay, simulator: Simulator, dice: random.Random, kills
 @pytest.mark.timeout(300)
 def test_every_acknowledged_event_is_counted_exactly_once(tmp_path: Path) -> None:
     dice = random.Random(20)
-    with playground(tmp_path, RELAY_JOURNAL__LEASE="5s") as (relay, simulator):
+    with playground(tmp_path, RELAY_JOURNAL__LEASE="5s", RELAY_DELIVERY__TIMEOUT="3s") as (relay, simulator):
         sender = asyncio.run(torture(relay, simulator, dice, KILLS))
         relay.ready()
         fresh_event_arrives(relay, simulator)

@@ -35,13 +35,14 @@ PROVED_ELSEWHERE = {
     "make check": ".ci/run calls it",
     "make bench": "test_the_other_make_targets_start_what_they_say",
     "make proof": "test_the_other_make_targets_start_what_they_say",
-    ".venv/bin/relay drill": "tests/cli/test_drill.py",
+    ".venv/bin/relay drill": "tests/cli/drilling/test_drill.py",
 }
 RUN_HERE = {
     "make run",
     "curl -s http://127.0.0.1:8080/webhook/segment",
     ".venv/bin/relay status",
     "export RELAY_TIKTOK_PIXEL_CODE",
+    "export RELAY_SEGMENT_SHARED_SECRET",
     "relay check",
     "relay serve",
     "relay status",
@@ -174,11 +175,12 @@ def test_the_operators_commands(tmp_path: Path) -> None:
 
 
 @pytest.mark.e2e
-def test_three_exports_are_enough_to_serve(tmp_path: Path) -> None:
+def test_the_exports_are_enough_to_serve(tmp_path: Path) -> None:
     environ = clean_environ(
         RELAY_TIKTOK_PIXEL_CODE="PIXEL",
         RELAY_TIKTOK_ACCESS_TOKEN="made-up",
         RELAY_SEGMENT_SHARED_SECRET=SECRET,
+        RELAY_SEGMENT_TOKEN="made-up",
         RELAY_TIKTOK_BASE_URL="http://127.0.0.1:9",
         RELAY_HOST="127.0.0.1",
         RELAY_PORT=str(free_port()),

@@ -38,6 +38,7 @@ LEVELS: Mapping[type, str] = {
     told.DeadLettersMoved: INFO,
     told.DestinationPaused: INFO,
     told.StoreLost: ERROR,
+    told.StoreWarned: WARNING,
     told.StoreRestored: INFO,
     told.EmbeddedChanged: INFO,
     told.ServiceStarted: INFO,

@@ -95,6 +95,7 @@ class Metrics:
             told.LeaseLost: lambda notice: families.leases_lost.labels(*notice.stream).inc(),
             told.DestinationPaused: _nothing,  # the survey's gate state shows it
             told.StoreRestored: lambda _notice: families.redis_up.set(1),
+            told.StoreWarned: _nothing,
             told.EmbeddedChanged: lambda notice: families.embedded.labels(notice.change).inc(),
             told.ServiceStarted: _nothing,
             told.ServiceStopping: _nothing,

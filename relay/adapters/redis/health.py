@@ -10,7 +10,7 @@ from typing import Any
 from relay.adapters.redis import keys
 from relay.adapters.redis.connect import Client
 from relay.core.errors import StoreMisused, StoreUnavailable
-from relay.core.event import StreamKey
+from relay.core.event import EntryClass, StreamKey
 
 VALKEY_FROM, REDIS_FROM, WAITAOF_FROM = (8, 0), (7, 0), (7, 2)
 SKEW_MS = 5_000
@@ -47,6 +47,7 @@ class Facts:
     host_ms: int
     last_ids: Mapping[str, int] = field(default_factory=dict)  # key → milliseconds of its newest id
     replicas: int = 0  # how many the journal waits for
+    stranded: Mapping[str, int] = field(default_factory=dict)  # ``destination:class`` nobody configured → owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,21 @@ async def examine(
         newest = await client.run("XREVRANGE", name, "+", "-", "COUNT", 1)
         if newest:
             last_ids[name] = int(newest[0][0].partition(b"-")[0])
+    stranded = await _stranded(client, streams)
     seconds, micros = await client.run("TIME")
     server_ms = int(seconds) * 1000 + int(micros) // 1000
-    return judge(Facts(info, settings, server_ms, host_ms(), last_ids, replicas))
+    return judge(Facts(info, settings, server_ms, host_ms(), last_ids, replicas, stranded))
+
+
+async def _stranded(client: Client, streams: Sequence[StreamKey]) -> dict[str, int]:
+    """Streams of destinations that are not configured (any more) and are still owed something."""
+    known = {f"{stream.destination}:{stream.klass.value}" for stream in streams}
+    names = {member.decode() for member in await client.run("SMEMBERS", keys.streams())} - known
+    owed = {}
+    for name in sorted(names):
+        destination, _, klass = name.rpartition(":")
+        owed[name] = int(await client.run("XLEN", keys.owed(StreamKey(destination, EntryClass(klass)))))
+    return {name: count for name, count in owed.items() if count}
 
 
 async def _setting(client: Client, name: str) -> str | None:
@@ -92,7 +105,18 @@ async def _setting(client: Client, name: str) -> str | None:
 def judge(facts: Facts) -> Health:
     """What the facts mean."""
     durability = _durability(facts)
-    looks = (_version, _role, lambda _: durability, _eviction, _headroom, _clock, _ids, _replicas, _intsets)
+    looks = (
+        _version,
+        _role,
+        lambda _: durability,
+        _eviction,
+        _headroom,
+        _clock,
+        _ids,
+        _strandings,
+        _replicas,
+        _intsets,
+    )
     return Health(tuple(look(facts) for look in looks), durability.text)
 
 
@@ -198,6 +222,14 @@ def _ids(facts: Facts) -> Finding:
         text = f"newest id of {worst} is {ahead[worst] / 60_000:.0f} min ahead of the server's clock: it stepped back"
         return Finding(Level.REFUSE, "ids", text)
     return Finding(Level.OK, "ids", "not ahead of the clock")
+
+
+def _strandings(facts: Facts) -> Finding:
+    if facts.stranded:
+        listed = ", ".join(f"{name} ({count:,})" for name, count in facts.stranded.items())
+        text = f"owed to destinations that are not configured: {listed}; nobody sends these until they are again"
+        return Finding(Level.WARNING, "destinations", text)
+    return Finding(Level.OK, "destinations", "everything owed has a destination")
 
 
 def _replicas(facts: Facts) -> Finding:

@@ -127,6 +127,10 @@ class RedisInbox:
             shelf = self._shelves[stream.klass] = Shelf(stream.klass, epoch)
         return shelf
 
+    def forget_digests(self) -> None:
+        """The store has another digest key."""
+        self._digests.clear()
+
     def _digest(self, destination: str) -> Any:
         """A digest that has read the destination already; 2 bytes choose the bucket, 8 are the member."""
         start = self._digests.get(destination)

@@ -33,6 +33,11 @@ def meta() -> str:
     return prefix(0) + "meta"
 
 
+def streams() -> str:
+    """Set: ``destination:class`` of every stream that anybody ever worked with here."""
+    return prefix(0) + "streams"
+
+
 def owed(stream: StreamKey) -> str:
     """Stream of entries: fields ``e`` (encoded event) and ``m`` (what the store must know of it)."""
     return f"{prefix()}owed:{stream.destination}:{stream.klass.value}"

@@ -32,6 +32,7 @@ class RedisStore:
         folders = (SHIPPED, options.dictionaries) if options.dictionaries else (SHIPPED,)
         codec = Codec(load_dictionaries(folders))
         self.client = client
+        self._streams = streams
         self.state = StoreState(options)
         self._digest_key: bytes | None = None
         self._replicas = options.replicas
@@ -66,20 +67,35 @@ class RedisStore:
         await self._watch.run(stopping)
 
     async def verify(self) -> None:
-        """Create or check the store's description; its digest key is known afterwards."""
-        if self._digest_key is not None:
+        """Create or check the store's description; its digest key is known afterwards.
+
+        Again with every look: a server that came back without its data must not forget which key the ids it is about
+        to remember were made with.
+        """
+        known = None if self._digest_key is None else self._digest_key.hex()
+        if known and await self._still_there(known):
             return
-        for name, value in (("schema", keys.SCHEMA), ("partitions", keys.PARTITIONS)):
+        mine = known or secrets.token_hex(16)
+        for name, value in (("schema", keys.SCHEMA), ("partitions", keys.PARTITIONS), ("digest_key", mine)):
             await self.client.run("HSETNX", keys.meta(), name, value)
-        await self.client.run("HSETNX", keys.meta(), "digest_key", secrets.token_hex(16))
         meta: dict[bytes, bytes] = await self.client.run("HGETALL", keys.meta())
         for name, value in (("schema", keys.SCHEMA), ("partitions", keys.PARTITIONS)):
             if meta.get(name.encode()) != str(value).encode():
                 raise StoreMismatch(_mismatch(name, meta.get(name.encode(), b"?").decode(), value))
+        names = [f"{stream.destination}:{stream.klass.value}" for stream in self._streams]
+        if names:
+            await self.client.run("SADD", keys.streams(), *names)
         if self._replicas:
             info: dict[str, Any] = await self.client.run("INFO")
             self.inbox.confirm_with(waitaof=knows_waitaof(info), own_file=bool(info.get("aof_enabled")))
         self._digest_key = bytes.fromhex(meta[b"digest_key"].decode())
+        self.inbox.forget_digests()
+
+    async def _still_there(self, known: str) -> bool:
+        try:
+            return bool(await self.client.run("HGET", keys.meta(), "digest_key") == known.encode())
+        except StoreUnavailable:
+            return True  # it went away since this look began; the next one says so, and better
 
     async def close(self) -> None:
         """Hang up."""

@@ -55,6 +55,8 @@ def _dispatch(
     if "Expect" in request.headers and request.transport is not None:
         request.transport.write(CONTINUE)  # curl waits a second for it before it sends a body of some size
     path = request.raw_path.partition("?")[0]
+    if not path.startswith("/"):
+        path = request.path  # the absolute form, which proxies may send
     methods = table.get(path) or named(path) or table[""]
     return (methods.get(request.method) or methods["*"])(request)
 

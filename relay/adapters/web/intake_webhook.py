@@ -55,7 +55,8 @@ class Webhook:
         if isinstance(opened, Unreadable):
             return self._reception.refuse(name, opened.why, started, message=opened.message)
         if trust is Cover.FIRST and len(opened.items) > 1:
-            return self._unverified(name, Why.BAD_TOKEN, NOT_COVERED, started)
+            # Never for good: the sender knows the secret, so its events are waiting for a setting.
+            return self._unverified(name, Why.BAD_TOKEN, NOT_COVERED, started, final=False)
         self._grace.good(name, self._clock.now_ms())
         receiving = self._intake.receive(self._decoded(opened), name, False, started)
         del opened  # see Intake.receive
@@ -87,14 +88,15 @@ class Webhook:
             return (Why.BAD_SIGNATURE if source.secrets else Why.BAD_TOKEN), ""
         return Cover.ALL if self._options.allow_unsigned else (Why.BAD_SIGNATURE, NOTHING_SET)
 
-    def _unverified(self, label: str, why: Why, message: str, started: float) -> web.Response:
-        """503 while there is hope that the secrets are being put right, then the final word."""
+    def _unverified(self, label: str, why: Why, message: str, started: float, *, final: bool = True) -> web.Response:
+        """503 while there is hope that the secrets are being put right, then, if it may be ``final``, the last word."""
         now_ms = self._clock.now_ms()
         patience = self._grace.failed(label, now_ms)
+        patient = patience.patient or not final
         if patience.tell:
-            self._tell(SenderRefused(label, why, 503 if patience.patient else STATUS[why], patience.since_ms))
+            self._tell(SenderRefused(label, why, 503 if patient else STATUS[why], patience.since_ms))
         message = message or MESSAGES[why]
-        if patience.patient:
+        if patient:
             return self._reception.defer(label, message, UNVERIFIED_RETRY, started)
         return self._reception.refuse(label, why, started, message=message)
 

@@ -72,6 +72,7 @@ SERVED_ENOUGH = 5
 FIRST_WAIT_MS = 1_000
 LONGEST_WAIT_MS = 60_000
 SLOW_PROBE_MS = 300_000
+LONGEST_HOLD_MS = 3_600_000
 PROBER_MS = 60_000
 """A probe is one call of at most 8 s and its settling; a prober silent for this long has gone."""
 
@@ -152,7 +153,8 @@ def permit(record: GateRecord, replica: str, now_ms: int) -> Permit:
     probe = Permit(limit=LADDER[record.step], probe=True)
     if record.prober and now_ms < record.prober_until_ms:
         return probe if record.prober == replica else STOP
-    if record.state is not GateState.PROBING and now_ms < record.until_ms:
+    # A clock that was set back must not keep a gate shut: nobody ever waits longer than that.
+    if record.state is not GateState.PROBING and now_ms < record.until_ms <= now_ms + LONGEST_HOLD_MS:
         return STOP
     return replace(probe, take=True)
 

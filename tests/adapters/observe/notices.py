@@ -43,6 +43,7 @@ EVERY: list[Notice] = [
     told.DeadLettersMoved("tiktok", "requeue", 4),
     told.DestinationPaused("tiktok", paused=True),
     told.StoreLost("redis_unreachable", "connection refused"),
+    told.StoreWarned("eviction", "allkeys-lru throws entries away"),
     told.StoreRestored(2.5),
     told.EmbeddedChanged("died", "exit 1"),
     surveyed(BACKLOG),

@@ -275,6 +275,17 @@ async def test_the_final_word_comes_four_hours_after_the_last_good_request(port:
     assert (await port.post("/webhook/segment", BODY, SIGNED)).ok
 
 
+async def test_a_batch_whose_first_event_is_signed_is_never_refused_for_good(port: Port) -> None:
+    body = b"[" + BODY + b"," + BODY + b"]"
+    signed_first = {"X-Signature": sign(BODY, b"shop-secret")}
+    port.clock.jump(5 * HOUR)
+    for path in ("/webhook/segment/shop", "http://relay.example.com/webhook/segment/shop"):
+        found = await port.post(path, body, signed_first)
+        assert (found.status, found.code()) == (503, "unverified")
+        assert found.headers["retry-after"] == "60"
+    assert (await port.post("/webhook/segment/shop", body)).status == 401
+
+
 async def test_a_relay_that_verifies_nothing_believes_only_when_told_to() -> None:
     async with serving(IntakeOptions(allow_unsigned=True)) as port:
         assert (await port.post("/webhook/segment", BODY)).ok

@@ -90,7 +90,8 @@ end
 
 for _, due in ipairs(held) do
   if gap and before(gap.at, due.from) then break end
-  if due.due <= now and (lane == 'backlog') == not before(mark, due.from) then
+  -- Due so far ahead can only be from before the clock was set back; its holder is fenced like any other.
+  if (due.due <= now or due.due > now + 10 * lease_ms) and (lane == 'backlog') == not before(mark, due.from) then
     local taken, last, entries = take(due.first, due.last)
     call('HDEL', leases, due.first) -- split, or empty and done with; its number is not given again
     if entries > 0 then
