@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 from relay.core.delivery.gate import GateState, Permit
 from relay.core.delivery.service import OLDEST_FIRST, QUEUES, Queue, Service
-from relay.core.errors import StoreUnavailable
+from relay.core.errors import StoreMisused, StoreUnavailable
 from relay.core.event import Claimed, StreamKey
-from relay.core.notices import PaceChanged
+from relay.core.notices import PaceChanged, StoreWarned
 from relay.engine.consignment import Consignment, Desk
 from relay.ports import Owed
 
 CLAIM_BYTES = 2_000_000
 """Raw bytes a claim: 500 events of ordinary size, and 17 leases of large ones stay within memory."""
 AWAY_S = 0.5
+MISUSED_S = 30.0
 AHEAD = 2
 """Leases beyond those on the wire: one is mapped while another is claimed or settled, so that neither the wire nor the
 processor waits for the store (measured: twice the throughput of one ahead while one call may be in flight)."""
@@ -73,6 +74,10 @@ class Pump:
             consignment = await self._claim(permit, now) if self._may_start(permit, now) else None
         except StoreUnavailable:
             self._away_until = now + AWAY_S
+            return False
+        except StoreMisused as refusal:  # a damaged key, say: this destination waits for a person, the others go on
+            self._away_until = now + MISUSED_S
+            self.desk.tell(StoreWarned(self.desk.destination.name, f"the store refused to hand out entries: {refusal}"))
             return False
         if consignment is None:
             return False

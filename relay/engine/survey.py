@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from relay.core.errors import StoreUnavailable
+from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import StoreSurvey
 from relay.core.forecast import Trend, drain_eta, full_eta
 from relay.core.notices import LoopLagged, StoreSurveyed
@@ -54,6 +54,9 @@ class Survey:
             survey = await self._owed.survey()
         except StoreUnavailable as trouble:
             self.trouble = trouble
+            return
+        except StoreMisused as refusal:
+            self.trouble = StoreUnavailable(StoreTrouble.AWAY, f"it cannot be surveyed: {refusal}")
             return
         self.trouble = None
         if survey.disk_free_bytes is None:

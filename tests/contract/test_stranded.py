@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from relay.adapters.redis import keys
 from relay.adapters.redis.connect import connect
 from relay.adapters.redis.health import Level, examine
 from relay.adapters.redis.store import RedisStore
-from relay.adapters.system import SystemClock
+from relay.adapters.system import SystemChance, SystemClock
 from relay.core.event import EntryClass, NewEntry, StreamKey
+from relay.core.notices import EntriesDelivered, Notice, StoreWarned
+from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts, Destination
+from relay.engine.survey import Survey
 from tests.contract.valkey import valkey_server
+from tests.twins.tiktok import PlainMapping, ScriptedTikTok
 
 SHOP, OTHER = StreamKey("shop", EntryClass.CONVERSION), StreamKey("other", EntryClass.CONVERSION)
 
@@ -42,3 +48,28 @@ async def test_a_store_that_lost_its_data_keeps_its_digest_key() -> None:
         again = await RedisStore.open(connect(f"unix://{socket}"), [SHOP], clock)
         assert await again.inbox.append([NewEntry(SHOP, "1", b"{}", clock.now_ms(), "segment")]) == [False]
         await again.close()
+
+
+async def test_a_damaged_key_stops_its_destination_and_nobody_else() -> None:
+    clock, told = SystemClock(), list[Notice]()
+    with valkey_server() as socket:
+        streams = [StreamKey(name, klass) for name in ("shop", "other") for klass in EntryClass]
+        store = await RedisStore.open(connect(f"unix://{socket}"), streams, clock)
+        await store.client.run("SET", keys.owed(SHOP), "not a stream")
+        await store.inbox.append(
+            [NewEntry(OTHER, "1", b'{"id":"1","time":%d}' % (clock.now_ms() // 1000), clock.now_ms(), "segment")]
+        )
+        tiktok = ScriptedTikTok()
+        destinations = [Destination(name, PlainMapping(), tiktok) for name in ("shop", "other")]
+        parts = DeliveryParts(store.owed, store.gates, clock, SystemChance(), told.append)
+        survey = Survey(store.owed, clock, told.append, gates=dict, paces=dict)
+        stopping = asyncio.Event()
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            tasks.create_task(Delivery(destinations, parts, DeliveryOptions("r")).run(stopping))
+            while not any(isinstance(notice, EntriesDelivered) for notice in told):
+                await asyncio.sleep(0.02)
+            await survey.look()
+            stopping.set()
+        assert survey.trouble is not None
+        assert {notice.topic for notice in told if isinstance(notice, StoreWarned)} == {"shop"}
+        await store.close()
