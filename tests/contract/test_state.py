@@ -119,7 +119,7 @@ async def test_while_it_loads_the_store_says_how_far_it_is() -> None:
         enable_debug_command="yes", key_load_delay="300", loading_process_events_interval_bytes="2048"
     ) as socket:
         async with watched(connect(f"unix://{socket}"), []) as store:
-            fill = "for i = 1, 3000 do redis.call('SET', 'filler:' .. i, i) end"
+            fill = "for i = 1, 9000 do redis.call('SET', 'filler:' .. i, i) end"
             await store.client.run("EVAL", fill, 0)
             other = connect(f"unix://{socket}", 30)
             async with asyncio.TaskGroup() as tasks:
