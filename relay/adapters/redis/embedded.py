@@ -31,6 +31,7 @@ from relay.ports import Clock, Tell
 
 __all__ = ["EmbeddedOptions", "EmbeddedValkey"]
 
+LAUNCHES = 4
 START_S = 30.0  # a socket that does not open in this time never will; loading comes after and is not in it
 STOP_S = 15.0
 LOOK_S = 0.1
@@ -141,9 +142,9 @@ class EmbeddedValkey:
         )
 
     async def _launch(self) -> None:
-        """Start our child and wait until it listens; once more without the ballast if the disk is full."""
+        """Start our child and wait until it listens; again if it was killed, or without the ballast on a full disk."""
         self._adopted, self._rewriting = False, True
-        for attempt in range(2):
+        for _ in range(LAUNCHES):
             try:
                 self._child = spawn(self._directory, self._options)
             except OSError as exc:
@@ -152,8 +153,10 @@ class EmbeddedValkey:
             if await self._listens():
                 self._tell(EmbeddedChanged("started", f"process {self._child.pid}"))
                 return
-            if attempt or not self._make_room() or not self._directory.server_lock.take():
+            killed = (self._child.poll() or 0) < 0
+            if not (killed or self._make_room()) or not self._directory.server_lock.take():
                 break
+        self._directory.server_lock.drop()
         raise ConfigError([f"the embedded Valkey does not start; the end of its log:\n{last_words(self._directory)}"])
 
     async def _revive(self, wait: float) -> None:
