@@ -9,7 +9,7 @@ from relay.adapters.redis.connect import connect
 from relay.adapters.redis.health import Level, examine
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemChance, SystemClock
-from relay.core.event import EntryClass, NewEntry, StreamKey
+from relay.core.event import EntryClass, Lane, NewEntry, StreamKey
 from relay.core.notices import EntriesDelivered, Notice, StoreWarned
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts, Destination
 from relay.engine.survey import Survey
@@ -72,4 +72,20 @@ async def test_a_damaged_key_stops_its_destination_and_nobody_else() -> None:
             stopping.set()
         assert survey.trouble is not None
         assert {notice.topic for notice in told if isinstance(notice, StoreWarned)} == {"shop"}
+        await store.close()
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_is_due() -> None:
+    clock = SystemClock()
+    with valkey_server() as socket:
+        store = await RedisStore.open(connect(f"unix://{socket}"), [SHOP], clock)
+        await store.inbox.append([NewEntry(SHOP, "1", b"{}", clock.now_ms(), "segment")])
+        claimed = await store.owed.claim(SHOP, Lane.LIVE, 10, 100_000)
+        assert claimed is not None
+        lease = (await store.client.run("HGET", keys.leases(SHOP), claimed.lease.first_id)).decode().split()
+        ahead = " ".join([lease[0], str(claimed.now_ms + 3_600_000), *lease[2:]])
+        await store.client.run("HSET", keys.leases(SHOP), claimed.lease.first_id, ahead)
+        again = await store.owed.claim(SHOP, Lane.LIVE, 10, 100_000)
+        assert again is not None
+        assert again.lease.number > claimed.lease.number
         await store.close()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from relay.core.delivery.gate import (
     FREE,
     LADDER,
+    LONGEST_HOLD_MS,
     LONGEST_WAIT_MS,
     MOVES,
     PROBER_MS,
@@ -151,3 +152,9 @@ def test_asking_changes_nothing(state: GateState) -> None:
     before = replace(record)
     permit(record, "me", NOW)
     assert record == before
+
+
+def test_a_clock_that_was_set_back_does_not_keep_the_gate_shut() -> None:
+    record = GateRecord(state=GateState.OPEN, until_ms=NOW)
+    assert permit(record, "me", NOW - LONGEST_HOLD_MS) == STOP
+    assert permit(record, "me", NOW - LONGEST_HOLD_MS - 1) == Permit(limit=1, probe=True, take=True)
