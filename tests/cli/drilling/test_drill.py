@@ -61,6 +61,9 @@ async def test_a_server_that_was_left_behind_is_stopped(tmp_path: Path) -> None:
         await server.start()
         server._directory.relay_lock.drop()  # as if the relay had been killed
         assert server.alive
+    # Its files are closed when ``without_orphan`` returns; that the process can be reaped comes a moment later.
+    assert server._child is not None
+    assert server._child.wait(10) == 0
     assert not server.alive
 
 
