@@ -1,4 +1,7 @@
-"""The nouns that travel: event, entry, lease, settlement. Times are integer milliseconds since the epoch, UTC."""
+"""The nouns that travel: event, entry, lease, settlement. Times are integer milliseconds since the epoch, UTC.
+
+What is made once for every event that comes in is a named tuple: half the time of a frozen dataclass.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +44,7 @@ class StreamKey(NamedTuple):
     klass: EntryClass
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One Segment call after decoding: what the sender said, with identity and time settled.
 
     ``raw`` is the JSON text that is stored (UTF-8, ASCII-escaped where needed); ``body`` its decoded form.
@@ -53,8 +55,7 @@ class Event:
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
+class Worth(NamedTuple):
     """Value of an event for the books, never for TikTok: integer micro-units and an ISO 4217 code ('' = unknown)."""
 
     micros: int = 0
@@ -64,8 +65,7 @@ class Worth:
 NO_WORTH = Worth()
 
 
-@dataclass(frozen=True, slots=True)
-class NewEntry:
+class NewEntry(NamedTuple):
     """An event that one destination wants, on its way into the store."""
 
     stream: StreamKey

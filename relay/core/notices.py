@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from relay.core.event import DeadReason, Lane, StoreSurvey, StreamKey
 
@@ -59,13 +60,15 @@ class Why(StrEnum):
     OVERLOADED = "overloaded"
 
 
-@dataclass(frozen=True, slots=True)
-class EventsReceived:
-    """A request was answered; ``count`` events of it met this outcome. ``seconds`` is set on one notice a request."""
+class EventsReceived(NamedTuple):
+    """A request was answered; so many ``events`` of it met this outcome. ``seconds`` is set on one notice a request.
+
+    A named tuple because every request makes one.
+    """
 
     source: str
     outcome: Outcome
-    count: int
+    events: int
     why: Why = Why.NONE
     seconds: float | None = None
 

@@ -31,7 +31,11 @@ class Parcel:
         self.entries = entries
         self.rejects = rejects
         self.done = done
-        self.size = sum([len(entry.raw) for entry in entries]) + sum([len(reject.raw) for reject in rejects])
+        self.size = 0
+        for entry in entries:
+            self.size += len(entry.raw)
+        for reject in rejects:
+            self.size += len(reject.raw)
         self.entries_cut = 0  # how many have been sent
         self.rejects_cut = 0
         self.flags: list[bool] = []
@@ -145,13 +149,12 @@ class Appender:
         while self._queue and room > 0:
             parcel = self._queue[0]
             piece, size = _cut(parcel, room, space, first=not pieces)
-            if parcel.all_cut:
-                self._queue.popleft()
             taken = len(piece.entries) + len(piece.rejects)
             if taken:
                 pieces.append(piece)
             if not parcel.all_cut:
                 break
+            self._queue.popleft()
             room -= taken
             space -= size
         return pieces

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
-from relay.core.event import Event, NewEntry, Reject, StreamKey
+from relay.core.event import Event, NewEntry, Reject
 from relay.core.notices import EventsReceived, Outcome, Why, WorthIgnored
 from relay.core.segment.consent import ADVERTISING
 from relay.core.segment.decode import Misfit
@@ -75,23 +75,33 @@ class Intake:
         To be awaited. StoreUnavailable or StoreMisused when any of it could not be stored: the sender has all of it.
         """
         started = self._clock.monotonic() if started is None else started
-        door = Door(source, sdk, self._clock.now_ms())
         if len(decoded) == 1:
-            for only in decoded:
-                if type(only) is Event:
-                    # Sorted before anything waits: what waits is the entry with its bytes, and the parsed tree, ten
-                    # times as large, is free for the next request while it is still in the processor's cache.
-                    entries: list[NewEntry] = []
-                    why = self._sort(only, door, entries)
-                    return self._store_one(entries, why, source, started)
-        return self._receive_all(decoded, door, started)
+            only = next(iter(decoded))
+            if type(only) is Event:
+                return self.receive_event(only, source, sdk, started)
+        return self._receive_all(decoded, Door(source, sdk, self._clock.now_ms()), started)
+
+    def receive_event(
+        self,
+        event: Event,
+        source: str,
+        sdk: bool,  # noqa: FBT001 - which of two doors
+        started: float,
+    ) -> Awaitable[Receipt]:
+        """``receive`` for a request with one event, as most are: without lists of parts and tallies of one.
+
+        Sorted before anything waits: what waits is the entry with its bytes, and the parsed tree, ten times as large,
+        is free for the next request while it is still in the processor's cache.
+        """
+        entries, why = self._sort(event, source, sdk, self._clock.now_ms())
+        return self._store_one(entries, why, source, started)
 
     async def _store_one(self, entries: list[NewEntry], why: Why, source: str, started: float) -> Receipt:
-        """A request with one event, as most are: without lists of parts and tallies of one."""
         outcome = Outcome.FILTERED
         try:
             if entries:
-                outcome = Outcome.ACCEPTED if any(await self._appender.submit(entries)) else Outcome.DUPLICATE
+                flags = await self._appender.submit(entries)
+                outcome = Outcome.ACCEPTED if True in flags else Outcome.DUPLICATE
         except (StoreUnavailable, StoreMisused) as error:
             outcome, why = Outcome.DEFERRED, _blame(error)
             raise
@@ -131,34 +141,38 @@ class Intake:
         entries: list[NewEntry] = []
         owners: list[int] = []  # how many entries each wanted event has
         for event in events:
-            before = len(entries)
-            why = self._sort(event, door, entries)
-            if why is Why.NONE:
-                owners.append(len(entries) - before)
+            owned, why = self._sort(event, *door)
+            if owned:
+                entries += owned
+                owners.append(len(owned))
             else:
                 _count(tally, Outcome.FILTERED, why)
         rejects = [Reject(door.source, misfit.why.value, misfit.raw, door.received_ms) for misfit in misfits]
         if not entries and not rejects:
             return
         flags = await self._appender.submit(entries, rejects)
-        start = 0
-        for owned in owners:
-            fresh = any(flags[start : start + owned])
+        place = 0
+        for count in owners:
+            fresh = any(flags[place : place + count])
             _count(tally, Outcome.ACCEPTED if fresh else Outcome.DUPLICATE, Why.NONE)
-            start += owned
+            place += count
 
-    def _sort(self, event: Event, door: Door, entries: list[NewEntry]) -> Why:
-        """Add one entry per destination that wants ``event``; without any, say why."""
-        wanted, why = select(event.body, self._routes(), door.sdk, self._categories)
+    def _sort(
+        self,
+        event: Event,
+        source: str,
+        sdk: bool,  # noqa: FBT001 - which of two doors
+        received_ms: int,
+    ) -> tuple[list[NewEntry], Why]:
+        """One entry per destination that wants ``event``; without any, why."""
+        event_id, body, raw = event
+        wanted, why = select(body, self._routes(), sdk, self._categories)
         if not wanted:
-            return why
-        worth, odd = appraise(event.body)
+            return [], why
+        worth, odd = appraise(body)
         if odd:
-            self._tell(WorthIgnored(door.source))
-        for route, klass in wanted:
-            stream = StreamKey(route.name, klass)
-            entries.append(NewEntry(stream, event.id, event.raw, door.received_ms, door.source, worth))
-        return Why.NONE
+            self._tell(WorthIgnored(source))
+        return [NewEntry(stream, event_id, raw, received_ms, source, worth) for stream in wanted], why
 
     def _report(self, tally: Tally, source: str, started: float) -> None:
         seconds: float | None = self._clock.monotonic() - started

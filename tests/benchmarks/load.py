@@ -62,7 +62,6 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
-        self._next()
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -74,9 +73,9 @@ class Connection(asyncio.Protocol):
             return
         self.buffer = rest[length:]
         self.tally.count(head[9:12])
-        self._next()
+        self.next()
 
-    def _next(self) -> None:
+    def next(self) -> None:
         if (request := next(self.source, None)) is None:
             self.transport.close()
         else:
@@ -84,13 +83,17 @@ class Connection(asyncio.Protocol):
 
 
 async def fire(port: int, rendered: list[bytes], connections: int = 64) -> tuple[float, Tally]:
-    """Send everything once; seconds it took and what was answered."""
+    """Send everything once; seconds from the first request to the last answer, and what was answered."""
     loop = asyncio.get_running_loop()
     tally = Tally(len(rendered), loop.create_future())
     source = iter(rendered)
+    opened = [
+        (await loop.create_connection(lambda: Connection(source, tally), "127.0.0.1", port))[1]
+        for _ in range(connections)
+    ]
     start = time.perf_counter()
-    for _ in range(connections):
-        await loop.create_connection(lambda: Connection(source, tally), "127.0.0.1", port)
+    for connection in opened:
+        connection.next()
     await asyncio.wait_for(tally.done, 120)
     return time.perf_counter() - start, tally
 

@@ -57,7 +57,7 @@ class Desk:
         for notice in self.told:
             if isinstance(notice, EventsReceived):
                 assert notice.source == "shop"
-                found[notice.outcome, notice.why] += notice.count
+                found[notice.outcome, notice.why] += notice.events
         return found
 
 

@@ -41,12 +41,11 @@ class Families:
             ("source", "outcome"),
             self._registry,
         )
-        self.turned_away = self._counter(
-            "events_turned_away_total",
+        self.turned_away = Tally(
+            "relay_events_turned_away_total",
             "Events filtered, refused or deferred at the door, by reason.",
-            "source",
-            "outcome",
-            "why",
+            ("source", "outcome", "why"),
+            self._registry,
         )
         self.intake_seconds = Distribution(
             "relay_intake_seconds", "Time from request to answer at the intake port.", (), INTAKE_BOUNDS, self._registry

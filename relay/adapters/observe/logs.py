@@ -129,14 +129,15 @@ def level_of(notice: Notice) -> str:
 def spread(notice: Notice) -> dict[str, Any]:
     """Fields of a notice, flat: a stream becomes destination and class, messages lose what may be personal."""
     found: dict[str, Any] = {}
-    for field in dataclasses.fields(notice):
-        value = getattr(notice, field.name)
-        if field.name == "stream":
+    names = notice._fields if isinstance(notice, tuple) else [field.name for field in dataclasses.fields(notice)]
+    for name in names:
+        value = getattr(notice, name)
+        if name == "stream":
             found["destination"], found["class"] = value.destination, value.klass.value
-        elif field.name in {"message", "detail", "error"}:
-            found[field.name] = scrubbed(value)
+        elif name in {"message", "detail", "error"}:
+            found[name] = scrubbed(value)
         else:
-            found[field.name] = list(value) if isinstance(value, tuple) else value
+            found[name] = list(value) if isinstance(value, tuple) else value
     return found
 
 

@@ -112,9 +112,9 @@ class Metrics:
         outcome = notice.outcome
         key = (notice.source, outcome)
         if key in self._received:
-            self._received[key] += notice.count
+            self._received[key] += notice.events
         else:
-            self._families.received.add(notice.count, OTHER, outcome)
+            self._families.received.add(notice.events, OTHER, outcome)
         if notice.seconds is not None:
             self._families.intake_seconds.observe(notice.seconds)
         if notice.why or outcome is DEAD:
@@ -124,9 +124,9 @@ class Metrics:
             self._families.sender_refused.labels(self._source(notice.source)).set(0)
 
     def _turned_away(self, notice: told.EventsReceived) -> None:
-        self._families.turned_away.labels(self._source(notice.source), notice.outcome, notice.why).inc(notice.count)
+        self._families.turned_away.add(notice.events, self._source(notice.source), notice.outcome, notice.why)
         if notice.outcome is DEAD:
-            self._families.dead_letters.labels("-", REJECTED).inc(notice.count)
+            self._families.dead_letters.labels("-", REJECTED).inc(notice.events)
 
     def _sender_refused(self, notice: told.SenderRefused) -> None:
         if len(self._refused) > len(self._sources) + MOST_CODES and notice.source not in self._refused:

@@ -55,11 +55,11 @@ class Summary:
         """The busiest kind, by itself."""
         outcome = notice.outcome
         if outcome in self._outcomes:
-            self._outcomes[outcome] += notice.count
+            self._outcomes[outcome] += notice.events
         else:
-            self._outcomes[outcome] = notice.count
+            self._outcomes[outcome] = notice.events
         if notice.why:
-            self._whys[notice.why] += notice.count
+            self._whys[notice.why] += notice.events
             if outcome in TURNED_AWAY:
                 self._turned_away = True
 

@@ -97,24 +97,28 @@ class RedisInbox:
     ) -> tuple[list[bytes], list[bytes | str | int]]:
         """Keys and arguments of the entries alone; ``shelves`` is filled with their streams, in order of appearance.
 
-        Locals, no object per entry, and no look at the stream as long as it is the one before: hashing it costs as much
-        as the digest.
+        Locals, no object per entry, and no look at the stream as long as it is the one before.
         """
         buckets: list[bytes] = []
         written: list[bytes | str | int] = []
         encode, write = self._codec.encode, self._memos.write
-        before, number = None, 0
-        for entry in entries:
-            if entry.stream is not before:
-                before = entry.stream
-                shelf = shelves.get(before) or shelves.setdefault(before, self._shelf(before, now_ms))
-                number, start, made = list(shelves).index(before) + 1, self._digest(before.destination), shelf.names
+        places: dict[StreamKey, tuple[int, Any, Shelf]] = {}
+        before: StreamKey | None = None
+        for stream, event_id, raw, received_ms, source, worth in entries:
+            if stream is not before:
+                before = stream
+                place = places.get(stream)
+                if place is None:
+                    shelves[stream] = shelf = self._shelf(stream, now_ms)
+                    place = places[stream] = (len(shelves), self._digest(stream.destination), shelf)
+                number, start, shelf = place
+                made = shelf.names
             digest = start.copy()
-            digest.update(entry.event_id.encode("utf-8", "surrogatepass"))
+            digest.update(event_id.encode("utf-8", "surrogatepass"))
             bucket, member = _split(digest.digest())
             bucket &= BUCKET_MASK
             buckets += made[bucket] or shelf.fill(bucket)
-            written += (number, member, encode(entry.raw), write(entry.received_ms, entry.worth, entry.source))
+            written += (number, member, encode(raw), write(received_ms, worth, source))
         return buckets, written
 
     def _shelf(self, stream: StreamKey, now_ms: int) -> Shelf:
@@ -150,5 +154,6 @@ class Shelf:
 
     def fill(self, bucket: int) -> tuple[bytes, ...]:
         """Make the names of one bucket."""
-        names = self.names[bucket] = tuple(prefix + b"%x" % bucket for prefix in self._prefixes)
+        end = b"%x" % bucket
+        names = self.names[bucket] = tuple([prefix + end for prefix in self._prefixes])
         return names

@@ -41,11 +41,15 @@ def join(names: Iterable[str]) -> str:
 
 def write(received_ms: int, worth: Worth, source: str, accepted: Iterable[str] = ()) -> bytes:
     """``m`` of a new entry."""
-    money = "|"
-    if worth.micros and -MICROS_BOUND < worth.micros < MICROS_BOUND:
-        money = f"{worth.micros}|{worth.currency if _is_code(worth.currency) else ''}"
     rest = join((source, *accepted))
-    return f"{received_ms}|{money}|{rest}".encode("utf-8", "surrogatepass")
+    return f"{received_ms}|{_money(worth)}|{rest}".encode("utf-8", "surrogatepass")
+
+
+def _money(worth: Worth) -> str:
+    micros, currency = worth
+    if micros and -MICROS_BOUND < micros < MICROS_BOUND:
+        return f"{micros}|{currency if _is_code(currency) else ''}"
+    return "|"
 
 
 def _is_code(currency: str) -> bool:
@@ -53,21 +57,21 @@ def _is_code(currency: str) -> bool:
 
 
 class MemoWriter:
-    """Writes ``m`` of new entries; most are worth nothing, and then all but the time of receipt is the same."""
+    """Writes ``m`` of new entries; sources are few, so what they are written as is remembered."""
 
     def __init__(self) -> None:
-        self._tails: dict[str, bytes] = {}
+        self._sources: dict[str, bytes] = {}
 
     def write(self, received_ms: int, worth: Worth, source: str) -> bytes:
         """See ``write``."""
-        if worth is not NO_WORTH:
-            return write(received_ms, worth, source)
-        tail = self._tails.get(source)
-        if tail is None:
-            if len(self._tails) >= CACHE:
-                self._tails.clear()
-            tail = self._tails[source] = write(0, NO_WORTH, source)[1:]
-        return b"%d%b" % (received_ms, tail)
+        written = self._sources.get(source)
+        if written is None:
+            if len(self._sources) >= CACHE:
+                self._sources.clear()
+            written = self._sources[source] = escape(source).encode("utf-8", "surrogatepass")
+        if worth is NO_WORTH:
+            return b"%d|||%b" % (received_ms, written)
+        return b"%d|%b|%b" % (received_ms, _money(worth).encode(), written)
 
 
 class MemoReader:

@@ -29,6 +29,7 @@ Readiness = Callable[[], tuple[bool, str]]
 WEBHOOK_METHODS = ("POST", "PUT", "PATCH")
 WEBHOOK = "/webhook/segment"
 NAMED = WEBHOOK + "/"
+UNSERVED = ""  # no path of a request
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -37,7 +38,7 @@ def build_intake(options: IntakeOptions, intake: Intake, readiness: Readiness, c
     reception = Reception(clock, tell)
     webhook = Webhook(options, intake, reception, clock, tell)
     tracking = Tracking(options, intake, reception, clock, tell)
-    hears = _methods(reception, WEBHOOK_METHODS, partial(webhook.hear, name=DEFAULT_SOURCE))
+    hears = _methods(reception, WEBHOOK_METHODS, webhook.hearing(DEFAULT_SOURCE))
     table = {WEBHOOK: hears, NAMED: hears}
     for path, kind in TYPE_BY_PATH.items():
         table |= _both_forms(f"/v1/{path}", _methods(reception, ("POST",), partial(tracking.hear, kind=kind)))
@@ -45,20 +46,25 @@ def build_intake(options: IntakeOptions, intake: Intake, readiness: Readiness, c
     table |= _both_forms("/healthz", _methods(reception, ("GET", "HEAD"), _healthy, browsers=False))
     able = partial(_ready, readiness=readiness)
     table |= _both_forms("/readyz", _methods(reception, ("GET", "HEAD"), able, browsers=False))
-    table[""] = {"*": reception.not_found}
-    return partial(_dispatch, table=table, named=partial(_named, reception=reception, webhook=webhook))
+    table[UNSERVED] = {"*": reception.not_found}
+    return _dispatcher(table, partial(_named, reception=reception, webhook=webhook))
 
 
-def _dispatch(
-    request: web.BaseRequest, table: dict[str, Methods], named: Callable[[str], Methods | None]
-) -> Awaitable[web.StreamResponse]:
-    if "Expect" in request.headers and request.transport is not None:
-        request.transport.write(CONTINUE)  # curl waits a second for it before it sends a body of some size
-    path = request.raw_path.partition("?")[0]
-    if not path.startswith("/"):
-        path = request.path  # the absolute form, which proxies may send
-    methods = table.get(path) or named(path) or table[""]
-    return (methods.get(request.method) or methods["*"])(request)
+def _dispatcher(table: dict[str, Methods], named: Callable[[str], Methods | None]) -> Handler:
+    """Finds the handler of a request. Closures here and for the webhook: a ``partial`` costs a detour through C."""
+
+    def dispatch(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        if "Expect" in request.headers and request.transport is not None:
+            request.transport.write(CONTINUE)  # curl waits a second for it before it sends a body of some size
+        path = request.raw_path
+        methods = table.get(path)
+        if methods is None:
+            # With a query, or in the absolute form, which proxies may send.
+            path = path.partition("?")[0] if path.startswith("/") else request.path
+            methods = table.get(path) or named(path) or table[UNSERVED]
+        return (methods.get(request.method) or methods["*"])(request)
+
+    return dispatch
 
 
 def _named(path: str, reception: Reception, webhook: Webhook) -> Methods | None:
@@ -66,7 +72,7 @@ def _named(path: str, reception: Reception, webhook: Webhook) -> Methods | None:
     source = path.removeprefix(NAMED).removesuffix("/")
     if not path.startswith(NAMED) or not source or "/" in source:
         return None
-    return _methods(reception, WEBHOOK_METHODS, partial(webhook.hear, name=source))
+    return _methods(reception, WEBHOOK_METHODS, webhook.hearing(source))
 
 
 def _methods(reception: Reception, methods: tuple[str, ...], handler: Handler, *, browsers: bool = True) -> Methods:

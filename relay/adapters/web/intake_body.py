@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
 
 from aiohttp import ClientPayloadError, web
@@ -15,6 +16,20 @@ from relay.core.segment.envelope import Unreadable
 Network = IPv4Network | IPv6Network
 
 
+def body_at_hand(request: web.BaseRequest, limit: int) -> bytes | Unreadable | None:
+    """The body if all of it came in one piece with the head, as small ones do; None when it has to be read.
+
+    Looked at where aiohttp keeps it, not read: a read makes aiohttp start its parser once more for whatever may have
+    waited behind the body (3.14: 4 of 80 µs a request). Behind an end of file nothing waits.
+    """
+    content = request.content
+    pieces: Sequence[bytes] = getattr(content, "_buffer", ())
+    if len(pieces) != 1 or not content.is_eof() or content.exception() is not None:
+        return None
+    body = pieces[0]
+    return body if len(body) <= limit else _too_large(limit)
+
+
 async def read_body(request: web.BaseRequest, limit: int) -> bytes | Unreadable:
     """The decompressed body. A body over ``limit`` bytes is given up as soon as that is known.
 
@@ -23,9 +38,6 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes | Unreadable:
     if (request.content_length or 0) > limit:
         return _too_large(limit)
     content = request.content
-    if content.is_eof() and content.exception() is None:
-        body = content.read_nowait()  # all of it came together with the head, as small bodies do
-        return body if len(body) <= limit else _too_large(limit)
     chunks: list[bytes] = []
     size = 0
     try:
@@ -36,7 +48,7 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes | Unreadable:
                 return _too_large(limit)
     except (HttpProcessingError, ClientPayloadError, web.RequestPayloadError):
         return Unreadable(Why.BAD_ENCODING, "")
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
 
 
 def _too_large(limit: int) -> Unreadable:

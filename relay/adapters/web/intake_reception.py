@@ -23,10 +23,15 @@ class Reception:
         self._clock = clock
         self._tell = tell
 
-    async def answer(self, request: web.BaseRequest, receiving: Awaitable[Receipt]) -> web.Response:
-        """Wait until the events of ``request`` are durable, and say so; the engine tells what became of them."""
+    async def answer(self, request: web.BaseRequest, heard: Awaitable[Receipt] | web.Response) -> web.Response:
+        """Wait until the events of ``request`` are durable, and say so; the engine tells what became of them.
+
+        A request that got no further than the door was answered there.
+        """
+        if isinstance(heard, web.Response):
+            return heard
         try:
-            receipt = await receiving
+            receipt = await heard
         except StoreUnavailable as error:
             overloaded = error.trouble is StoreTrouble.OVERLOADED
             return problem(

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from aiohttp import web
 
 from relay.adapters.web.intake_answers import MESSAGES, STATUS, UNVERIFIED_RETRY
-from relay.adapters.web.intake_body import read_body
+from relay.adapters.web.intake_body import body_at_hand, read_body
 from relay.adapters.web.intake_options import UNKNOWN_SOURCE, IntakeOptions, SourceOptions
 from relay.adapters.web.intake_reception import Reception
 from relay.core.event import Event
 from relay.core.notices import SenderRefused, Why
-from relay.core.segment.decode import Decoded, Misfit, webhook_event
+from relay.core.segment.decode import Decoded, webhook_event
 from relay.core.segment.envelope import Envelope, Unreadable, open_envelope
 from relay.core.segment.grace import Grace
 from relay.core.segment.signature import Cover, cover
-from relay.engine.intake import Intake
+from relay.engine.intake import Intake, Receipt
 from relay.ports import Clock, Tell
 
 NOT_COVERED = (
@@ -38,12 +38,33 @@ class Webhook:
         self._tell = tell
         self._grace = Grace(clock.now_ms(), int(options.unverified_grace * 1000))
 
-    async def hear(self, request: web.BaseRequest, name: str) -> web.Response:
-        """One request from source ``name``."""
-        started = self._clock.monotonic()
+    def hearing(self, name: str) -> Callable[[web.BaseRequest], Awaitable[web.Response]]:
+        """The handler for source ``name``.
+
+        No coroutine of its own: everything up to the wait for the store happens at once when the body is there, which
+        it nearly always is, and each coroutine in between costs every request.
+        """
+        max_body, answer, monotonic = self._options.max_body, self._reception.answer, self._clock.monotonic
+
+        def hear(request: web.BaseRequest) -> Awaitable[web.Response]:
+            started = monotonic()
+            body = body_at_hand(request, max_body)
+            if body is None:
+                return self._hear_out(request, name, started)
+            return answer(request, self._heard(request, name, body, started))
+
+        return hear
+
+    async def _hear_out(self, request: web.BaseRequest, name: str, started: float) -> web.Response:
+        body = await read_body(request, self._options.max_body)
+        return await self._reception.answer(request, self._heard(request, name, body, started))
+
+    def _heard(
+        self, request: web.BaseRequest, name: str, body: bytes | Unreadable, started: float
+    ) -> Awaitable[Receipt] | web.Response:
+        """Verify and decode; the rest is to be awaited, unless there is an answer already."""
         source = self._options.sources.get(name)
         label = UNKNOWN_SOURCE if source is None else name
-        body = await read_body(request, self._options.max_body)
         if isinstance(body, Unreadable):
             return self._reception.refuse(label, body.why, started, message=body.message)
         if source is None:
@@ -58,15 +79,17 @@ class Webhook:
             # Never for good: the sender knows the secret, so its events are waiting for a setting.
             return self._unverified(name, Why.BAD_TOKEN, NOT_COVERED, started, final=False)
         self._grace.good(name, self._clock.now_ms())
-        receiving = self._intake.receive(self._decoded(opened), name, False, started)
-        del opened  # see Intake.receive
-        return await self._reception.answer(request, receiving)
+        return self._receive(opened, name, started)
 
-    def _decoded(self, opened: Envelope) -> Collection[Event | Misfit]:
+    def _receive(self, opened: Envelope, name: str, started: float) -> Awaitable[Receipt]:
         max_depth = self._options.max_depth
-        if len(opened.items) == 1:
-            return (webhook_event(opened.items[0], opened.raw, max_depth),)
-        return Decoded(opened.items, partial(webhook_event, raw=None, max_depth=max_depth))
+        if len(opened.items) > 1:
+            decoded = Decoded(opened.items, partial(webhook_event, raw=None, max_depth=max_depth))
+            return self._intake.receive(decoded, name, False, started)
+        event = webhook_event(opened.items[0], opened.raw, max_depth)
+        if type(event) is Event:
+            return self._intake.receive_event(event, name, False, started)
+        return self._intake.receive([event], name, False, started)
 
     def _trust(self, source: SourceOptions, request: web.BaseRequest, body: bytes) -> Cover | tuple[Why, str]:
         """What is vouched for; or why nothing is.

@@ -37,13 +37,17 @@ _Run = Callable[[JsonObject, int], Built | Unsendable | Rejected]
 
 @dataclass(frozen=True, slots=True)
 class _Subscription:
-    """One compiled subscription. ``event_of`` gives TikTok's name of the event without mapping all of it."""
+    """One compiled subscription. ``event_of`` gives TikTok's name of the event without mapping all of it.
+
+    ``names``: that name alone where the mapping says it word for word, as presets do; else empty.
+    """
 
     name: str
     place: int
     trigger: Trigger
     run: _Run
     event_of: Callable[[JsonObject], str]
+    names: tuple[str, ...]
 
 
 class DestinationMapping:
@@ -69,7 +73,8 @@ class DestinationMapping:
         """TikTok's names of the events that the matching subscriptions would send; empty when nobody wants it."""
         wanted = self._wanted(event)
         if len(wanted) == 1:  # nearly always, and asked for every event that comes in
-            return (wanted[0].event_of(event),)
+            only = wanted[0]
+            return only.names or (only.event_of(event),)
         return tuple([subscription.event_of(event) for subscription in wanted])
 
     def items(self, event: Any, received_s: int) -> list[Item]:
@@ -167,7 +172,9 @@ def _compiled(
         problems += [f"{name}: {text}" for text in problem.errors]
     if trigger is None or run is None:
         return None
-    return _Subscription(name, place, trigger, _guarded(trigger, run), _event_of(mapping))
+    named = mapping.get("event") if type(mapping) is dict else None
+    names = (named,) if type(named) is str else ()
+    return _Subscription(name, place, trigger, _guarded(trigger, run), _event_of(mapping), names)
 
 
 def _guarded(trigger: Trigger, run: _Run) -> _Run:

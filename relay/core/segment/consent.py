@@ -15,7 +15,7 @@ def forbidden_by_integrations(event: JsonObject, names: frozenset[str], *, sdk: 
     ``{"All": false, "<the webhook>": true}``: there only an explicit false for TikTok is a refusal.
     """
     flags = event.get("integrations")
-    if not isinstance(flags, dict) or not flags:
+    if not flags or type(flags) is not dict:
         return False  # null, and PHP's [] for an empty object, forbid nothing
     named = [flags[name] for name in names if name in flags]
     if any(flag is False for flag in named):
@@ -26,8 +26,8 @@ def forbidden_by_integrations(event: JsonObject, names: frozenset[str], *, sdk: 
 def forbidden_by_consent(event: JsonObject, categories: frozenset[str]) -> bool:
     """Whether the visitor refused one of ``categories`` in ``context.consent.categoryPreferences``."""
     context = event.get("context")
-    consent = context.get("consent") if isinstance(context, dict) else None
-    preferences = consent.get("categoryPreferences") if isinstance(consent, dict) else None
-    if not isinstance(preferences, dict):
-        return False
+    consent = context.get("consent") if type(context) is dict else None
+    preferences = consent.get("categoryPreferences") if type(consent) is dict else None
+    if type(preferences) is not dict:
+        return False  # most events say nothing about consent
     return any(preferences.get(category) is False for category in categories)

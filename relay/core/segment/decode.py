@@ -86,6 +86,10 @@ class Arrival(NamedTuple):
 
 def webhook_event(item: Any, raw: bytes | None, max_depth: int) -> Event | Misfit:
     """An item that Segment has already processed. ``raw`` is its text, or None when it has to be written."""
+    if raw is not None and type(item) is dict and _is_shallow(raw, max_depth):
+        event_id = item.get("messageId")
+        if type(event_id) is str and event_id and type(item.get("type")) is str:
+            return Event(event_id, item, raw)  # as Segment sends nearly all of them: nothing is missing
     misfit = _misfit(item, raw, max_depth)
     if misfit is not None:
         return misfit
@@ -122,12 +126,16 @@ def _misfit(item: Any, raw: bytes | None, max_depth: int) -> Misfit | None:
         why = Why.BAD_SHAPE
     elif type(item.get("type")) is not str and type(item.get("event")) is not str:
         why = Why.NOT_AN_EVENT
-    # Brackets are counted first because counting runs at memory speed and nearly always settles it.
-    elif (raw is None or raw.count(b"{") + raw.count(b"[") > max_depth) and deeper_than(item, max_depth):
+    elif (raw is None or not _is_shallow(raw, max_depth)) and deeper_than(item, max_depth):
         why = Why.TOO_DEEP
     else:
         return None
     return Misfit(why, _written(item, raw, max_depth))
+
+
+def _is_shallow(raw: bytes, max_depth: int) -> bool:
+    """Whether it cannot nest too deeply: counting brackets runs at memory speed and nearly always settles it."""
+    return raw.count(b"{") + raw.count(b"[") <= max_depth
 
 
 def _written(item: Any, raw: bytes | None, max_depth: int) -> bytes:

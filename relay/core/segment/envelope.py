@@ -49,7 +49,7 @@ def open_envelope(body: bytes, max_events: int) -> Envelope | Unreadable:
         if type(value) is Unreadable:
             return value
     if type(value) is dict and "batch" not in value and len(value) > 1:
-        return Envelope([value], raw, write_key=_text(value.get("writeKey")))
+        return Envelope([value], raw, None, _text(value["writeKey"]) if "writeKey" in value else "")
     return _open_any(value, raw, max_events)
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from relay.core.event import EntryClass, JsonObject
+from relay.core.event import EntryClass, JsonObject, StreamKey
 from relay.core.notices import Why
 from relay.core.segment.consent import ADVERTISING, forbidden_by_consent, forbidden_by_integrations
 
 EVENT_TESTER = "segment-test-message-"
 
 
-@dataclass(frozen=True, slots=True)
 class Route:
     """A destination as intake sees it.
 
@@ -20,13 +18,24 @@ class Route:
     names earn money; ``integration_names`` are the keys that mean this destination in an ``integrations`` object.
     """
 
-    name: str
-    integration_names: frozenset[str]
-    matches: Callable[[JsonObject], tuple[str, ...]]
-    conversions: frozenset[str]
+    __slots__ = ("conversion", "conversions", "engagement", "integration_names", "matches")
+
+    def __init__(
+        self,
+        name: str,
+        integration_names: frozenset[str],
+        matches: Callable[[JsonObject], tuple[str, ...]],
+        conversions: frozenset[str],
+    ) -> None:
+        self.integration_names = integration_names
+        self.matches = matches
+        self.conversions = conversions
+        # Made once: whoever groups entries by stream need only look whether it is the same object again.
+        self.conversion = StreamKey(name, EntryClass.CONVERSION)
+        self.engagement = StreamKey(name, EntryClass.ENGAGEMENT)
 
 
-Selection = tuple[list[tuple[Route, EntryClass]], Why]
+Selection = tuple[list[StreamKey], Why]
 
 
 def select(
@@ -35,13 +44,13 @@ def select(
     sdk: bool,  # noqa: FBT001 - which of two doors
     categories: frozenset[str] = ADVERTISING,
 ) -> Selection:
-    """Every route that wants ``event`` with its class; with none, the reason why nobody gets it.
+    """The stream of every route that wants ``event``; with none, the reason why nobody gets it.
 
     ``sdk`` is True for events straight from an SDK, whose ``integrations`` nobody has applied yet.
     """
     if why := _never_sent(event):
         return [], why
-    wanted: list[tuple[Route, EntryClass]] = []
+    wanted: list[StreamKey] = []
     why = Why.NO_SUBSCRIPTION
     for route in routes:
         names = route.matches(event)
@@ -52,8 +61,7 @@ def select(
         elif forbidden_by_consent(event, categories):
             why = Why.CONSENT_REFUSED
         else:
-            engagement = route.conversions.isdisjoint(names)
-            wanted.append((route, EntryClass.ENGAGEMENT if engagement else EntryClass.CONVERSION))
+            wanted.append(route.engagement if route.conversions.isdisjoint(names) else route.conversion)
     return wanted, Why.NONE if wanted else why
 
 

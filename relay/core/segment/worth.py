@@ -26,7 +26,7 @@ ODD = Appraisal(NO_WORTH, odd=True)
 def appraise(event: JsonObject) -> Appraisal:
     """``properties.value``, else ``properties.revenue``, in ``properties.currency``."""
     properties = event.get("properties")
-    if not isinstance(properties, dict):
+    if type(properties) is not dict:
         return NOTHING
     value = properties.get("value")
     if value is None:
@@ -37,20 +37,19 @@ def appraise(event: JsonObject) -> Appraisal:
     if number is None or not -LIMIT <= number <= LIMIT:
         return ODD
     currency = _currency(properties.get("currency"))
-    return Appraisal(Worth(round(number * MICROS), currency or ""), odd=currency is None)
+    return Appraisal(Worth(round(number * MICROS), currency or ""), currency is None)
 
 
 def _number(value: Any) -> int | float | None:
     """A finite number, also when written as a plain numeric string; never from a boolean."""
     if type(value) is int:
         return value  # as it is: an integer too large for a float is too large for the books as well
-    if not isinstance(value, float | str):
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+    if type(value) is str:
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    return value if type(value) is float and math.isfinite(value) else None
 
 
 def _currency(value: Any) -> str | None:

@@ -100,7 +100,7 @@ class Port:
         return await self.send("POST", path, headers, body)
 
     def outcomes(self) -> list[tuple[str, Outcome, int, Why]]:
-        return [(n.source, n.outcome, n.count, n.why) for n in self.told if isinstance(n, EventsReceived)]
+        return [(n.source, n.outcome, n.events, n.why) for n in self.told if isinstance(n, EventsReceived)]
 
     def stored(self) -> list[JsonObject]:
         return [orjson.loads(entry.raw) for entry in self.inbox.entries]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 
 from relay.adapters.redis.inbox import RedisInbox
 from relay.cli import main
@@ -17,7 +16,7 @@ number = itertools.count()
 async def forgetful(self: RedisInbox, entries: Sequence[NewEntry], rejects: Sequence[Reject] = ()) -> list[bool]:
     """Every arrival looks like a new event to the store; the event itself stays as it is."""
     return await append(
-        self, [replace(entry, event_id=f"{entry.event_id}#{next(number)}") for entry in entries], rejects
+        self, [entry._replace(event_id=f"{entry.event_id}#{next(number)}") for entry in entries], rejects
     )
 
 

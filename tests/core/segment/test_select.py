@@ -30,14 +30,14 @@ APP = Route("app", frozenset({"TikTok App Events"}), everything, frozenset({"Pur
 def names(event: JsonObject, sdk: bool = False) -> list[tuple[str, EntryClass]]:  # noqa: FBT001, FBT002
     wanted, why = select(event, [WEB, APP], sdk)
     assert (why is Why.NONE) == bool(wanted)
-    return [(route.name, klass) for route, klass in wanted]
+    return [(stream.destination, stream.klass) for stream in wanted]
 
 
 def test_the_class_is_the_destinations() -> None:
     assert names(EVENT) == [("web", EntryClass.CONVERSION), ("app", EntryClass.ENGAGEMENT)]
     assert names({**EVENT, "event": "Product Viewed"})[0] == ("web", EntryClass.ENGAGEMENT)
     best = Route("best", frozenset(), everything, frozenset({"CompletePayment"}))
-    assert select(EVENT, [best], sdk=False)[0] == [(best, EntryClass.CONVERSION)]  # one matching conversion is enough
+    assert select(EVENT, [best], sdk=False)[0] == [("best", EntryClass.CONVERSION)]  # one matching conversion is enough
 
 
 def test_one_destination_may_be_forbidden_and_another_not() -> None:
