@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay.core.event import JsonObject
-from relay.core.mapping import Rejected, Request, compile_destination, compile_subscription
+from relay.core.mapping import Item, Rejected, Request, compile_destination, compile_subscription
 from relay.core.mapping.subscription import KITS
+from relay.core.tiktok.validity import WORDS
 
 _HASHED = {"email": "email", "phone": "phone", "external_id": "user id", "first_name": "first name"}
 _PLAIN = {"ttclid": "TikTok click id", "ttp": "TikTok cookie", "idfa": "IDFA", "gaid": "GAID", "ip": "IP address"}
@@ -18,13 +19,17 @@ _MOST_CONTENTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One subscription's answer: a request or an error. ``doubt``: why TikTok cannot take Segment's own request."""
+    """One subscription's answer: a request or an error.
+
+    ``doubt``: why TikTok cannot take Segment's own request; ``warnings``: what is odd about a request it can take.
+    """
 
     subscription: str
     request: JsonObject | None
     error: str | None
     repairs: tuple[str, ...] = ()
     doubt: str = ""
+    warnings: tuple[str, ...] = ()
 
     def document(self) -> JsonObject:
         """The stable form."""
@@ -52,11 +57,15 @@ class Previewer:
         """What the relay would send, or (without repair) what Segment would send; nothing for who does not match."""
         items = self._destination.items(event, received_s)
         if self._repair:
-            return [Result(item.subscription, self._request(item), item.error, item.repairs) for item in items]
+            return [self._sent(item) for item in items]
         answers = [answer for run in self._runs if (answer := run(event, received_s)) is not None]
         return [_answered(item, answer) for item, answer in zip(items, answers, strict=True)]
 
-    def _request(self, item: Any) -> JsonObject | None:
+    def _sent(self, item: Item) -> Result:
+        repairs = tuple(map(str, item.repairs))
+        return Result(item.subscription, self._request(item), item.error, repairs, warnings=_warnings(item))
+
+    def _request(self, item: Item) -> JsonObject | None:
         if item.data is None:
             return None
         request: JsonObject = {"event_source": item.event_source, "event_source_id": self._source_id}
@@ -73,10 +82,14 @@ def _as_preset(subscription: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _answered(item: Any, answer: Request | Rejected) -> Result:
+def _answered(item: Item, answer: Request | Rejected) -> Result:
     if isinstance(answer, Rejected):
         return Result(item.subscription, None, answer.message)
-    return Result(item.subscription, answer.body, None, doubt=item.error or "")
+    return Result(item.subscription, answer.body, None, doubt=item.error or "", warnings=_warnings(item))
+
+
+def _warnings(item: Item) -> tuple[str, ...]:
+    return tuple(WORDS[caution] for caution in item.cautions)
 
 
 def described(index: int, event: JsonObject, results: Sequence[Result]) -> Iterator[tuple[str, str]]:
@@ -116,6 +129,8 @@ def _request_lines(result: Result) -> Iterator[tuple[str, str]]:
         yield "yellow", f"      repaired: {repair}"
     if result.doubt:
         yield "yellow", f"      warning: Segment sends this, but TikTok cannot take it: {result.doubt}"
+    for warning in result.warnings:
+        yield "yellow", f"      warning: {warning}"
 
 
 def _moment(seconds: int | None) -> str:

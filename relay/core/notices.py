@@ -112,6 +112,15 @@ class EntriesBuried:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemsRemarked:
+    """TikTok took items that had been repaired, or that are odd. ``remark`` names the rule or the caution."""
+
+    destination: str
+    remark: str
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
 class EntriesUnmatched:
     """No subscription matches these entries any more (the mapping changed while they waited)."""
 
@@ -290,6 +299,7 @@ Notice = (
     | WorthIgnored
     | EntriesDelivered
     | EntriesBuried
+    | ItemsRemarked
     | EntriesUnmatched
     | EntriesReturned
     | CallAnswered

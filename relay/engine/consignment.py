@@ -13,7 +13,7 @@ from relay.core.delivery.governor import Governor
 from relay.core.delivery.split import Piece, Search
 from relay.core.delivery.suspicion import Suspicion
 from relay.core.event import Claimed, Entry, Rest
-from relay.core.notices import CallAnswered, PaceChanged
+from relay.core.notices import CallAnswered, ItemsRemarked, PaceChanged
 from relay.core.tiktok.reply import Call, Reply
 from relay.core.tiktok.verdict import Judgement, Stored, Verdict, judge
 from relay.engine.gatekeeper import Gatekeeper
@@ -132,11 +132,16 @@ class Consignment:
         return True
 
     def _book_accepted(self, batch: Batch, judgement: Judgement) -> None:
-        """All of it, but for the items a partial success names."""
-        if not judgement.failed_items:
+        if judgement.failed_items:
+            self._book_partly(batch, judgement)
+        else:
             for parcel in batch.parcels:
                 self._account.accepted(parcel)
-            return
+        for remark, items in self._account.take_remarks().items():
+            self._desk.tell(ItemsRemarked(self._desk.destination.name, remark, items))
+
+    def _book_partly(self, batch: Batch, judgement: Judgement) -> None:
+        """All of it, but for the items a partial success names."""
         failed, index = set(judgement.failed_items), 0
         for parcel in batch.parcels:
             for item in parcel.items:

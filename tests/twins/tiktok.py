@@ -29,6 +29,7 @@ class PlainItem:
     error: str | None
     body: bytes
     event_time: int | None
+    remarks: tuple[str, ...] = ()
 
 
 class PlainMapping:

@@ -68,6 +68,15 @@ class Families:
         self.settled = self._counter(
             "entries_settled_total", "Entries that met their ending, whichever.", "destination", "class", "ending"
         )
+        self.repaired = self._counter(
+            "items_repaired_total",
+            "Items that Segment would have rejected and TikTok took, by the rule that made it possible.",
+            "destination",
+            "rule",
+        )
+        self.doubted = self._counter(
+            "items_doubted_total", "Items that TikTok took and that are odd, by what is odd.", "destination", "caution"
+        )
         self.returned = self._counter(
             "entries_returned_total",
             "Entries that stayed owed after a call; ambiguous when TikTok may have stored them.",

@@ -47,7 +47,9 @@ LEVELS: Mapping[type, str] = {
     told.TaskCrashed: ERROR,
     told.TellingFailed: ERROR,
 }
-SUMMED_UP = frozenset({told.EventsReceived, told.EntriesDelivered, told.StoreSurveyed, told.LoopLagged})
+SUMMED_UP = frozenset(
+    {told.EventsReceived, told.EntriesDelivered, told.ItemsRemarked, told.StoreSurveyed, told.LoopLagged}
+)
 BAD_TURNS = frozenset({"died", "ballast_given_up"})
 
 

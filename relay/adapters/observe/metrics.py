@@ -19,6 +19,7 @@ from relay.core import notices as told
 from relay.core.delivery.gate import GateState
 from relay.core.errors import StoreTrouble
 from relay.core.event import DeadReason, EntryClass, Lane
+from relay.core.mapping.repair.rules import Rule
 from relay.core.notices import Notice, Outcome
 from relay.ports import Clock
 
@@ -29,6 +30,7 @@ REJECTED = "rejected"  # reason of the intake's own dead letters
 SILENT = frozenset({StoreTrouble.AWAY, StoreTrouble.LOADING})
 FORGOTTEN_AFTER_S = 300  # a sender that stopped trying is no longer being refused
 DEAD = Outcome.DEAD
+RULES = frozenset(Rule)
 HEARD = frozenset({Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.FILTERED, DEAD})
 
 
@@ -75,6 +77,7 @@ class Metrics:
             told.SenderRefused: self._sender_refused,
             told.EntriesDelivered: self._entries_delivered,
             told.EntriesBuried: self._entries_buried,
+            told.ItemsRemarked: self._items_remarked,
             told.EntriesUnmatched: self._entries_unmatched,
             told.EntriesReturned: self._entries_returned,
             told.CallAnswered: self._call_answered,
@@ -157,6 +160,10 @@ class Metrics:
     def _entries_buried(self, notice: told.EntriesBuried) -> None:
         self._families.dead_letters.labels(notice.stream.destination, notice.reason).inc(notice.count)
         self._families.settled.labels(*notice.stream, "dead").inc(notice.count)
+
+    def _items_remarked(self, notice: told.ItemsRemarked) -> None:
+        family = self._families.repaired if notice.remark in RULES else self._families.doubted
+        family.labels(notice.destination, notice.remark).inc(notice.items)
 
     def _entries_unmatched(self, notice: told.EntriesUnmatched) -> None:
         self._families.settled.labels(*notice.stream, "unmatched").inc(notice.count)

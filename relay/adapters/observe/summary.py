@@ -40,6 +40,7 @@ class Summary:
         self._whys: Counter[str] = Counter()
         self._turned_away = False
         self._delivered: dict[StreamKey, Delivered] = {}
+        self._remarks: dict[str, Counter[str]] = {}
         self._surveyed: told.StoreSurveyed | None = None
 
     def add(self, notice: Notice) -> None:
@@ -48,6 +49,8 @@ class Summary:
             self.add_received(notice)
         elif isinstance(notice, told.EntriesDelivered):
             self._add_delivered(notice)
+        elif isinstance(notice, told.ItemsRemarked):
+            self._remarks.setdefault(notice.destination, Counter())[notice.remark] += notice.items
         elif isinstance(notice, told.StoreSurveyed):
             self._surveyed = notice
 
@@ -69,6 +72,8 @@ class Summary:
             yield self._received(window_s)
         for stream, tally in self._delivered.items():
             yield Line("info", "entries_delivered", delivered_fields(stream, tally))
+        for destination, remarks in self._remarks.items():
+            yield Line("info", "items_remarked", {"destination": destination, **dict(remarks.most_common())})
         if self._surveyed:
             yield from backlog_lines(self._surveyed)
 

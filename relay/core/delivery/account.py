@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -84,6 +85,7 @@ class Account:
         self._claimed_ms = claimed.lease.first_ms
         self._brought: dict[str, int] = {}  # entries that were in doubt before this lease, and since when
         self._owing: dict[str, Owing] = {}
+        self._remarks: Counter[str] = Counter()
         self._doubt = not claimed.fresh  # a former holder may have sent anything of it
 
     def add(self, entries: Sequence[Entry]) -> None:
@@ -113,6 +115,9 @@ class Account:
 
     def accepted(self, parcel: Parcel) -> None:
         """TikTok took the parcel."""
+        for item in parcel.items:
+            if item.remarks:
+                self._remarks.update(item.remarks)
         owing = self._owing.get(parcel.entry_id)
         if owing is None:
             self.endings.delivered.append(parcel.entry_id)
@@ -144,6 +149,11 @@ class Account:
         """Hand over what has ended since."""
         endings, self.endings = self.endings, Endings()
         return endings
+
+    def take_remarks(self) -> Counter[str]:
+        """Hand over how many of the items that TikTok took since had been repaired or were odd, by rule and caution."""
+        remarks, self._remarks = self._remarks, Counter()
+        return remarks
 
     @property
     def rest(self) -> Rest:

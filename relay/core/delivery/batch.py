@@ -46,6 +46,11 @@ class Sendable(Protocol):
         """Unix seconds."""
         ...
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was repaired in it and what is odd about it, by the names of rules and cautions; nearly always empty."""
+        ...
+
 
 class Packed(NamedTuple):
     """What is kept of an item until its call: the parsed form is ten times as large, and thousands wait at a time."""
@@ -54,11 +59,12 @@ class Packed(NamedTuple):
     event_source: str
     test_event_code: str
     body: bytes
+    remarks: tuple[str, ...] = ()
 
 
 def pack(item: Sendable) -> Packed:
     """Keep what the call needs."""
-    return Packed(item.subscription, item.event_source, item.test_event_code, item.body)
+    return Packed(item.subscription, item.event_source, item.test_event_code, item.body, item.remarks)
 
 
 class Parcel(NamedTuple):

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 from relay.core.mapping.compiler import Compiler
 from relay.core.mapping.errors import MappingError, TriggerError
 from relay.core.mapping.javascript.json import compact
+from relay.core.mapping.repair import Mend, Mended, Repair, compile_mend
 from relay.core.mapping.subscription import KITS, Kit, Rejected, Unsendable, compile_item
 from relay.core.mapping.trigger import Trigger, compile_trigger
 from relay.core.mapping.values import JsonObject
 from relay.core.tiktok.items import Built
+from relay.core.tiktok.validity import Caution, cautions, doom
 
 
 class Item(NamedTuple):
@@ -27,9 +29,17 @@ class Item(NamedTuple):
     test_event_code: str
     data: JsonObject | None
     error: str | None
-    repairs: tuple[str, ...] = ()
+    repairs: tuple[Repair, ...] = ()
     body: bytes = b""
     event_time: int | None = None
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is counted of it once TikTok has taken it: rules and cautions by name."""
+        if not self.repairs and not self.cautions:
+            return ()
+        return (*dict.fromkeys(repair.rule for repair in self.repairs), *self.cautions)
 
 
 _Run = Callable[[JsonObject, int], Built | Unsendable | Rejected]
@@ -48,6 +58,7 @@ class _Subscription:
     run: _Run
     event_of: Callable[[JsonObject], str]
     names: tuple[str, ...]
+    mend: Mend | None  # None: whatever Segment rejects stays rejected
 
 
 class DestinationMapping:
@@ -101,13 +112,29 @@ class DestinationMapping:
 
     def _item(self, subscription: _Subscription, event: JsonObject, received_s: int) -> Item:
         result = subscription.run(event, received_s)
+        repairs: tuple[Repair, ...] = ()
         if not isinstance(result, Built):
-            return self._failed(subscription, event, result)
-        event_source, test_event_code, data = result
+            mended = self._mended(subscription, event, received_s, result)
+            if mended is None:
+                return self._failed(subscription, event, result)
+            result, repairs = mended
+        source, test_event_code, data = result
+        if doomed := doom(source, data):
+            return Item(subscription.name, data["event"], source, test_event_code, None, doomed, repairs)
         body = compact(data)
+        odd = cautions(source, data, body, received_s)
         return Item(
-            subscription.name, data["event"], event_source, test_event_code, data, None, (), body, data["event_time"]
-        )
+            subscription.name, data["event"], source, test_event_code, data, None, repairs, body,
+            data["event_time"], odd,
+        )  # fmt: skip
+
+    def _mended(
+        self, subscription: _Subscription, event: JsonObject, received_s: int, result: Unsendable | Rejected
+    ) -> Mended | None:
+        stage = result.stage if isinstance(result, Rejected) else "mapping"
+        if subscription.mend is None or stage == "trigger":
+            return None
+        return subscription.mend(event, received_s, stage == "audience")
 
     def _failed(self, subscription: _Subscription, event: JsonObject, result: Unsendable | Rejected) -> Item:
         message = result.message if isinstance(result, Rejected) else "; ".join(result.doubts)
@@ -131,7 +158,7 @@ def compile_destination(
 ) -> DestinationMapping:
     """Subscriptions as in presets, or as Segment's Public API returns them ("trigger" and "settings").
 
-    ``repair`` allows changes to an event that Segment would reject; no repair rule exists yet, so nothing is changed.
+    ``repair`` allows changes to an event that Segment would reject (see ``repair``).
     Raises MappingError with every problem of every enabled subscription; KeyError for an unknown slug.
     """
     kit = KITS[slug]
@@ -141,7 +168,7 @@ def compile_destination(
     for number, subscription in enumerate(subscriptions, 1):
         if subscription.get("enabled", True) is not False:
             name = _unique(subscription.get("name") or f"subscription {number}", names)
-            found = _compiled(kit, name, number, subscription, problems)
+            found = _compiled(kit, name, number, subscription, problems, repair=repair)
             compiled += [found] if found else []
     if problems:
         raise MappingError(problems)
@@ -158,7 +185,7 @@ def _unique(name: Any, taken: set[str]) -> str:
 
 
 def _compiled(
-    kit: Kit, name: str, place: int, subscription: Mapping[str, Any], problems: list[str]
+    kit: Kit, name: str, place: int, subscription: Mapping[str, Any], problems: list[str], *, repair: bool
 ) -> _Subscription | None:
     mapping = subscription.get("mapping", subscription.get("settings"))
     trigger = run = None
@@ -174,7 +201,8 @@ def _compiled(
         return None
     named = mapping.get("event") if type(mapping) is dict else None
     names = (named,) if type(named) is str else ()
-    return _Subscription(name, place, trigger, _guarded(trigger, run), _event_of(mapping), names)
+    mend = compile_mend({} if mapping is None else mapping, kit.schema, kit.build) if repair else None
+    return _Subscription(name, place, trigger, _guarded(trigger, run), _event_of(mapping), names, mend)
 
 
 def _guarded(trigger: Trigger, run: _Run) -> _Run:
@@ -186,7 +214,7 @@ def _guarded(trigger: Trigger, run: _Run) -> _Run:
         try:
             trigger(event)
         except TriggerError as failure:
-            return Rejected(str(failure))
+            return Rejected(str(failure), "trigger")
         return run(event, now)
 
     return guarded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from relay.core.mapping.errors import MappingError, TriggerError
 from relay.core.mapping.gather import compile_gather
@@ -55,9 +55,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Segment refuses to send this event; ``message`` is Segment's."""
+    """Segment refuses to send this event; ``message`` is Segment's.
+
+    ``stage``: where it failed. ``audience`` is a look at the context after everything was found right.
+    """
 
     message: str
+    stage: Literal["trigger", "mapping", "audience"] = "mapping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def compile_item(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Built | 
             return Rejected(" ".join(findings.problems))
         context = event.get("context", UNDEFINED)
         if context is None or (type(context) is dict and context.get("personas", UNDEFINED) is None):
-            return Rejected(_AUDIENCE_FAILURE)
+            return Rejected(_AUDIENCE_FAILURE, "audience")
         built = build(payload, now)
         if isinstance(built, Unbuildable):
             return Rejected(built.message)

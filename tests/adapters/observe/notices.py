@@ -34,6 +34,8 @@ EVERY: list[Notice] = [
     told.WorthIgnored("segment"),
     told.EntriesDelivered(PURCHASES, Lane.LIVE, (0.2, 7.0)),
     told.EntriesBuried(PURCHASES, DeadReason.REFUSED, 1, 40002, "bad value", "1-0"),
+    told.ItemsRemarked("tiktok", "money", 2),
+    told.ItemsRemarked("tiktok", "unknown_currency", 1),
     told.EntriesUnmatched(VIEWS, 2),
     told.EntriesReturned(VIEWS, 5, ambiguous=True),
     told.CallAnswered("tiktok", "retry", "50000", 5, 0.3, "request-1", "log-1", "System error"),

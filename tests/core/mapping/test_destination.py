@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,7 +69,8 @@ def test_an_item_without_a_readable_time_is_an_error() -> None:
 
 
 def test_an_infinite_number_is_an_error() -> None:
-    (item,) = WEB.items({"event": "Order Completed", "properties": {"value": "Infinity"}}, 0)
+    plain = compile_destination("tiktok-conversions", "PIXEL", load_presets("tiktok-conversions"), repair=False)
+    (item,) = plain.items({"event": "Order Completed", "properties": {"value": "Infinity"}}, 0)
     assert item.data is None
     assert "Value is infinite" in str(item.error)
 
@@ -168,8 +168,14 @@ def test_an_event_that_nests_like_a_bomb_is_an_error() -> None:
     mapping = compile_destination("tiktok-conversions", "P", [{"subscribe": 'type = "a"', "mapping": template}])
     (item,) = mapping.items({"type": "a", "properties": {"deep": bomb}}, 0)
     assert item.error == "the event nests too deeply for this mapping"
-    (plain,) = WEB.items({"event": "Order Completed", "properties": {"query": bomb, "products": bomb}}, 0)
+    deep = {"event": "Order Completed", "properties": {"query": bomb, "products": bomb}}
+    (plain,) = compile_destination("tiktok-conversions", "P", load_presets("tiktok-conversions"), repair=False).items(
+        deep, 0
+    )
     assert "must be a string but it was an array" in str(plain.error)
+    (mended,) = WEB.items(deep, 0)
+    assert mended.error is None
+    assert "query" not in json.loads(mended.body)["properties"]
 
 
 @given(event=events | JSON)
@@ -182,7 +188,8 @@ def test_any_json_gives_items_or_reasons(event: Any) -> None:
             assert (item.data is None) == (item.error is not None)
             if item.data is not None:
                 assert type(item.event_time) is int
-                assert orjson.loads(item.body) is not None
+                # Not orjson: like JSON.stringify, a body spells a lone surrogate as an escape, which orjson refuses.
+                assert json.loads(item.body) is not None
 
 
 @given(text=st.text(max_size=12))

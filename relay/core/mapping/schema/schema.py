@@ -34,6 +34,11 @@ class Schema:
         )
         self._demands = tuple(demands)
 
+    @property
+    def fields(self) -> Sequence[Field]:
+        """All of them, in Segment's order."""
+        return tuple(self._fields.values())
+
     def field(self, name: str) -> Field | None:
         """The field of this name."""
         return self._fields.get(name)

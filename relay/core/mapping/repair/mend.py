@@ -1,0 +1,60 @@
+"""The whole repair of one event for one subscription: unfold lists, map, mend fields, check and build again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from relay.core.mapping.compiler import compile_root
+from relay.core.mapping.errors import MappingError
+from relay.core.mapping.repair.fields import compile_fields
+from relay.core.mapping.repair.products import list_roots, unfold
+from relay.core.mapping.repair.rules import Repair, Rule
+from relay.core.mapping.schema.coercion import Findings
+from relay.core.mapping.schema.field import Kind
+from relay.core.mapping.schema.schema import Schema
+from relay.core.mapping.syntax import root_of
+from relay.core.mapping.values import JsonObject
+from relay.core.tiktok.items import Builder, Built
+
+_UNFOLDED = Repair(Rule.PRODUCTS, "Contents")
+_NO_AUDIENCE = Repair(Rule.AUDIENCE, "")
+
+
+class Mended(NamedTuple):
+    """An item that Segment would not have sent, and what was done for it."""
+
+    built: Built
+    repairs: tuple[Repair, ...]
+
+
+# (event, now in whole seconds, whether Segment stumbled over audience metadata) → a valid item, or None
+Mend = Callable[[JsonObject, int, bool], Mended | None]
+
+
+def compile_mend(mapping: Any, schema: Schema, build: Builder) -> Mend:
+    """For events that the subscription of this mapping rejects. Raises MappingError for an invalid mapping."""
+    resolve, mend_fields = compile_root(mapping), compile_fields(schema.fields)
+    lists = frozenset(field.name for field in schema.fields if field.many and field.kind is Kind.OBJECT)
+    roots = list_roots(root_of(mapping), lists)
+
+    def mend(event: JsonObject, now: int, audience: bool) -> Mended | None:  # noqa: FBT001 - see Mend
+        repairs: list[Repair] = []
+        try:
+            unfolded = unfold(event, roots)
+            payload = resolve(unfolded)
+        except (MappingError, RecursionError):
+            return None
+        if type(payload) is not dict:
+            return None
+        findings = Findings()
+        admitted = schema.admit(mend_fields(payload, repairs), findings)
+        if findings.problems or findings.infinite:
+            return None
+        built = build(admitted, now)
+        if not isinstance(built, Built) or built.item["event_time"] is None:
+            return None
+        done = ([_UNFOLDED] if unfolded is not event else []) + repairs + ([_NO_AUDIENCE] if audience else [])
+        return Mended(built, tuple(dict.fromkeys(done)))
+
+    return mend
