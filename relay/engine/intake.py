@@ -103,10 +103,9 @@ class Intake:
                 flags = await self._appender.submit(entries)
                 outcome = Outcome.ACCEPTED if True in flags else Outcome.DUPLICATE
         except (StoreUnavailable, StoreMisused) as error:
-            outcome, why = Outcome.DEFERRED, _blame(error)
+            self._tell(EventsReceived(source, Outcome.DEFERRED, 1, _blame(error), self._clock.monotonic() - started))
             raise
-        finally:
-            self._tell(EventsReceived(source, outcome, 1, why, self._clock.monotonic() - started))
+        self._tell(EventsReceived(source, outcome, 1, why, self._clock.monotonic() - started))
         return RECEIPTS[outcome]
 
     async def _receive_all(self, decoded: Collection[Event | Misfit], door: Door, started: float) -> Receipt:

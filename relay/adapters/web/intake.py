@@ -40,6 +40,8 @@ def build_intake(options: IntakeOptions, intake: Intake, readiness: Readiness, c
     tracking = Tracking(options, intake, reception, clock, tell)
     hears = _methods(reception, WEBHOOK_METHODS, webhook.hearing(DEFAULT_SOURCE))
     table = {WEBHOOK: hears, NAMED: hears}
+    for name in options.sources:
+        table |= _both_forms(NAMED + name, _methods(reception, WEBHOOK_METHODS, webhook.hearing(name)))
     for path, kind in TYPE_BY_PATH.items():
         table |= _both_forms(f"/v1/{path}", _methods(reception, ("POST",), partial(tracking.hear, kind=kind)))
     table |= _both_forms("/v1/m", _methods(reception, ("POST",), tracking.swallow))
@@ -68,7 +70,7 @@ def _dispatcher(table: dict[str, Methods], named: Callable[[str], Methods | None
 
 
 def _named(path: str, reception: Reception, webhook: Webhook) -> Methods | None:
-    """``/webhook/segment/{source}``; names are few, but anybody may ask for any."""
+    """``/webhook/segment/{source}`` of a source that nobody configured: anybody may ask for any."""
     source = path.removeprefix(NAMED).removesuffix("/")
     if not path.startswith(NAMED) or not source or "/" in source:
         return None

@@ -27,6 +27,8 @@ def body_at_hand(request: web.BaseRequest, limit: int) -> bytes | Unreadable | N
     if len(pieces) != 1 or not content.is_eof() or content.exception() is not None:
         return None
     body = pieces[0]
+    if type(body) is not bytes:  # another version of aiohttp keeps it in another way
+        return None
     return body if len(body) <= limit else _too_large(limit)
 
 

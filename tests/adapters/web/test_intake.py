@@ -17,6 +17,7 @@ import orjson
 import pytest
 from aiohttp import web
 
+from relay.adapters.web import intake_webhook
 from relay.adapters.web.intake import build_intake
 from relay.adapters.web.intake_answers import MESSAGES, STATUS
 from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions, SourceOptions
@@ -140,6 +141,74 @@ async def serving(options: IntakeOptions) -> AsyncIterator[Port]:
 async def port() -> AsyncIterator[Port]:
     async with serving(IntakeOptions(SOURCES, max_body=200_000, max_events=50)) as found:
         yield found
+
+
+async def exchange(port: Port, *pieces: bytes, answers: int = 1) -> list[Answer]:
+    """Pieces on one connection, each in a packet of its own."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port.number)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.02)  # nothing tells when the other side has read a packet
+        return [await answer(reader) for _ in range(answers)]
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+def sized(length: int, number: int = 1) -> bytes:
+    """An event of exactly so many bytes."""
+    frame = json.dumps({"type": "track", "event": "Order Completed", "messageId": f"{number}", "pad": ""})
+    return frame[:-2].encode() + b"x" * (length - len(frame)) + b'"}'
+
+
+def signed(body: bytes, **headers: str) -> bytes:
+    return request("POST", "/webhook/segment", {"X-Signature": sign(body, SECRET), **headers}, body)
+
+
+@pytest.mark.parametrize("over", [-1, 0, 1])
+@pytest.mark.parametrize("packed", [False, True])
+async def test_the_limit_holds_for_a_body_that_comes_with_its_head(over: int, packed: bool) -> None:  # noqa: FBT001
+    async with serving(IntakeOptions(SOURCES, max_body=1_000)) as port:
+        body = sized(1_000 + over)
+        wire = gzip.compress(body) if packed else body
+        headers = {"X-Signature": sign(body, SECRET)} | ({"Content-Encoding": "gzip"} if packed else {})
+        (found,) = await exchange(port, request("POST", "/webhook/segment", headers, wire))
+        assert (found.status, len(port.inbox.entries)) == ((413, 0) if over > 0 else (200, 1))
+
+
+async def test_a_small_body_is_taken_from_where_it_lies(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should aiohttp keep bodies elsewhere one day, this says that the quick way is gone."""
+    monkeypatch.setattr(intake_webhook, "read_body", None)
+    (found,) = await exchange(port, signed(sized(900)))
+    assert found.ok
+
+
+@pytest.mark.parametrize("cut", [1, 450, 899])
+async def test_a_body_that_comes_in_two_packets_is_one_body(port: Port, cut: int) -> None:
+    body = sized(900)
+    whole = signed(body)
+    (found,) = await exchange(port, whole[: cut - 900], whole[cut - 900 :])
+    assert found.ok
+    assert [entry.raw for entry in port.inbox.entries] == [body]
+
+
+async def test_a_body_in_chunks_ends_where_its_end_is(port: Port) -> None:
+    body = sized(900)
+    head = request(
+        "POST", "/webhook/segment",
+        {"X-Signature": sign(body, SECRET), "Transfer-Encoding": "chunked", "Content-Length": ""}, b"",
+    )  # fmt: skip
+    chunk = b"%x\r\n%b\r\n"
+    (found,) = await exchange(port, head + chunk % (400, body[:400]), chunk % (500, body[400:]), b"0\r\n\r\n")
+    assert found.ok
+    assert [entry.raw for entry in port.inbox.entries] == [body]
+
+
+async def test_requests_in_one_packet_are_two_requests(port: Port) -> None:
+    first, second = sized(900, 1), sized(700, 2)
+    assert all(found.ok for found in await exchange(port, signed(first) + signed(second), answers=2))
+    assert [entry.raw for entry in port.inbox.entries] == [first, second]
 
 
 def vectors(shared: Path) -> list[dict[str, Any]]:
