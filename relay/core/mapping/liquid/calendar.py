@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from relay.core.mapping.javascript.numbers import text_of
-from relay.core.mapping.liquid.rendering import ELEMENT, Rendering
+from relay.core.mapping.liquid.rendering import Rendering
 
 _DAY = 86_400_000
+_PER_DIRECTIVE = 64  # characters that a directive counts for
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
@@ -77,7 +78,7 @@ def strftime(run: Rendering, at: Moment, layout: str) -> str:
 
 
 def _formatted(run: Rendering, at: Moment, found: re.Match[str]) -> str:
-    run.use(ELEMENT)
+    run.use(_PER_DIRECTIVE)
     flags, width, letter = found[1] or "", _width(found[2]), found[4]
     if letter == "N":
         text = _fraction(run, at, width)

@@ -7,6 +7,7 @@ have equal precedence and group from the right, a comparison binds tighter than 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +78,19 @@ def _apply(operator: str, operands: list[Evaluate]) -> None:
         return
     left = operands.pop() if operands else _missing
     test = _BINARY[operator]
-    operands.append(lambda run: test(left(run), right(run)))
+
+    def compared(run: Rendering) -> bool:
+        pair = left(run), right(run)
+        _weigh(run, pair)
+        return test(*pair)
+
+    operands.append(compared)
+
+
+def _weigh(run: Rendering, values: Iterable[Any]) -> None:
+    for value in values:
+        if type(value) is list:
+            run.weigh(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,7 @@ class _Step:
 
     filter: Filter | None
     arguments: tuple[Evaluate, ...]
-    constants: tuple[Any, ...] | None
+    constants: Sequence[Any] | None
 
 
 def _filter(cursor: Cursor) -> _Step | None:
@@ -139,10 +152,13 @@ def _chain(value: Evaluate, steps: list[_Step]) -> Evaluate:
     def filtered(run: Rendering) -> Any:
         found = value(run)
         for apply, constants, arguments in calls:
-            if constants is None:
-                found = apply(run, found, *[argument(run) for argument in arguments])
-            else:
-                found = apply(run, found, *constants)
+            if type(found) is list:
+                run.weigh(found)
+            values = constants
+            if values is None:
+                values = [argument(run) for argument in arguments]
+                _weigh(run, values)
+            found = apply(run, found, *values)
         return found
 
     return filtered

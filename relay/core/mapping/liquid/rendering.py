@@ -39,6 +39,13 @@ class Rendering:
             if self.left < 0:
                 raise Fault(EXCEEDED)
 
+    def weigh(self, items: list[Any]) -> None:
+        """Charge for a list and the lists in it, whatever is then done with them."""
+        self.use(ELEMENT * len(items))
+        for item in items:
+            if type(item) is list:
+                self.weigh(item)
+
     def text(self, value: Any) -> str:
         """A value as output text, charged for."""
         if type(value) is str:

@@ -39,6 +39,8 @@ _ACCENTS = {
 }  # fmt: skip
 _PLAIN_LETTERS = str.maketrans({accented: plain for plain, letters in _ACCENTS.items() for accented in letters})
 
+_PER_LETTER = 3  # what asking for a letter's kind counts for
+
 _NOT_BASE64 = re.compile("[^A-Za-z0-9+/]")
 _MOST_INDENT = 10
 
@@ -128,7 +130,7 @@ def slugify(run: Rendering, value: Any, mode: Any = UNDEFINED, cased: Any = UNDE
     if kind == "raw":
         text = _trimmed(_SPACES.sub("-", text))
     elif kind in _KEPT:
-        run.use(len(text))
+        run.use(_PER_LETTER * len(text))
         text = _trimmed(_hyphenated(text, _KEPT[kind]))
     return text.lower() if is_falsy(cased) else text
 

@@ -30,17 +30,15 @@ from relay.core.mapping.values import UNDEFINED, is_falsy, is_number
 _LONGEST = 1e8  # a part longer than this fails in liquidjs, however short the value
 
 
-def _list_of(run: Rendering, value: Any) -> list[Any]:
-    value = plain(value)
+def _list_of(value: Any) -> list[Any]:
     if type(value) is list:
-        run.use(ELEMENT * len(value))
         return value
-    return [] if is_nil(value) else [value]
+    return [] if is_nil(value) else [plain(value)]
 
 
 def join(run: Rendering, value: Any, separator: Any = UNDEFINED, *_: Any) -> str:
     """Elements as JavaScript's text of them, so that lists inside are joined with commas."""
-    items = _list_of(run, value)
+    items = _list_of(value)
     mark = " " if is_nil(separator) else run.text(separator)
     texts = ["" if item is None or item is UNDEFINED else joined_text(item) for item in items]
     run.use(sum(map(len, texts)) + len(mark) * (len(texts) - 1))
@@ -74,7 +72,8 @@ def total(run: Rendering, value: Any, name: Any = UNDEFINED, *_: Any) -> float:
     """The sum of what is a number among the elements, or among one member of each."""
     path = [] if is_falsy(name) else run.text(name).split(".")
     result = 0.0
-    for item in _list_of(run, value):  # one by one: Python's own sum makes up for rounding, JavaScript does not
+    run.use(ELEMENT * len(path) * len(_list_of(value)))
+    for item in _list_of(value):  # one by one: Python's own sum makes up for rounding, JavaScript does not
         found = item
         for step in path:
             found = member(found, step)
@@ -82,29 +81,29 @@ def total(run: Rendering, value: Any, name: Any = UNDEFINED, *_: Any) -> float:
     return result
 
 
-def compact(run: Rendering, value: Any, *_: Any) -> list[Any]:
+def compact(_run: Rendering, value: Any, *_: Any) -> list[Any]:
     """Without nils."""
-    return [item for item in _list_of(run, value) if not is_nil(item)]
+    return [item for item in _list_of(value) if not is_nil(item)]
 
 
-def push(run: Rendering, value: Any, item: Any = UNDEFINED, *_: Any) -> list[Any]:
+def push(_run: Rendering, value: Any, item: Any = UNDEFINED, *_: Any) -> list[Any]:
     """One element more at the end."""
-    return [*_list_of(run, value), item]
+    return [*_list_of(value), item]
 
 
-def unshift(run: Rendering, value: Any, item: Any = UNDEFINED, *_: Any) -> list[Any]:
+def unshift(_run: Rendering, value: Any, item: Any = UNDEFINED, *_: Any) -> list[Any]:
     """One element more at the start."""
-    return [item, *_list_of(run, value)]
+    return [item, *_list_of(value)]
 
 
-def pop(run: Rendering, value: Any, *_: Any) -> list[Any]:
+def pop(_run: Rendering, value: Any, *_: Any) -> list[Any]:
     """Without the last element."""
-    return _list_of(run, value)[:-1]
+    return _list_of(value)[:-1]
 
 
-def shift(run: Rendering, value: Any, *_: Any) -> list[Any]:
+def shift(_run: Rendering, value: Any, *_: Any) -> list[Any]:
     """Without the first element."""
-    return _list_of(run, value)[1:]
+    return _list_of(value)[1:]
 
 
 def part(run: Rendering, value: Any, begin: Any = UNDEFINED, count: Any = 1, *_: Any) -> Any:
@@ -122,7 +121,6 @@ def part(run: Rendering, value: Any, begin: Any = UNDEFINED, count: Any = 1, *_:
     start, end = integer(first, -most, most), integer(added(first, count), -most, most)
     if isinstance(items, str):
         return cut(items, start, end)
-    run.use(ELEMENT * len(items))
     return items[start:end]
 
 
@@ -131,7 +129,7 @@ def sample(run: Rendering, value: Any, count: Any = 1, *_: Any) -> Any:
     value = plain(value)
     if is_nil(value):
         return []
-    items = _list_of(run, value) if type(value) is list else list(run.text(value))
+    items = _list_of(value) if type(value) is list else list(run.text(value))
     if count is UNDEFINED or (is_number(count) and count == 1):
         return items[0] if items else UNDEFINED
     return items[: integer(count, -len(items), len(items))]
@@ -139,7 +137,9 @@ def sample(run: Rendering, value: Any, count: Any = 1, *_: Any) -> Any:
 
 def where(run: Rendering, value: Any, path: Any = UNDEFINED, wanted: Any = UNDEFINED, *_: Any) -> list[Any]:
     """Elements whose member is true, or equals a value."""
-    items, look = _list_of(run, value), read_path(run.text(path))
+    name = run.text(path)
+    items, look = _list_of(value), read_path(name)
+    run.use(len(name) * len(items))
     found = [look(run.of(item)) if look else UNDEFINED for item in items]
     if wanted is UNDEFINED:
         return [item for item, member_ in zip(items, found, strict=True) if is_true(member_)]

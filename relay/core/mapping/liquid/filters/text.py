@@ -9,7 +9,7 @@ from typing import Any
 from relay.core.mapping.javascript.text import WHITESPACE, cut, from_units, length, to_units
 from relay.core.mapping.liquid.errors import demand
 from relay.core.mapping.liquid.rendering import ELEMENT, Rendering
-from relay.core.mapping.liquid.values import integer, is_true, number, plain, text_of, whole
+from relay.core.mapping.liquid.values import Word, integer, is_true, number, plain, text_of, whole
 from relay.core.mapping.values import UNDEFINED, is_falsy
 
 _SPACES = re.compile(f"[{re.escape(WHITESPACE)}]+")
@@ -138,7 +138,7 @@ def truncate(run: Rendering, value: Any, most: Any = UNDEFINED, mark: Any = UNDE
 
 def truncatewords(run: Rendering, value: Any, most: Any = UNDEFINED, mark: Any = UNDEFINED, *_: Any) -> str:
     """The first words, with the mark when there are as many or more."""
-    words, ending = _SPACES.split(run.text(value)), "..." if mark is UNDEFINED else run.text(mark)
+    words, ending = _words(run, run.text(value)), "..." if mark is UNDEFINED else run.text(mark)
     limit = number(15 if most is UNDEFINED else most)
     if limit <= 0:
         limit = 1
@@ -153,7 +153,13 @@ def number_of_words(run: Rendering, value: Any, mode: Any = UNDEFINED, *_: Any) 
         return 0
     if mode == "cjk" or (mode == "auto" and _CJK_CHARACTER.search(text)):
         return len(_CJK_CHARACTER.findall(text)) + len(_OTHER_WORD.findall(text))
-    return len(_SPACES.split(text))
+    return len(_words(run, text))
+
+
+def _words(run: Rendering, text: str) -> list[str]:
+    words = _SPACES.split(text)
+    run.use(ELEMENT * len(words))
+    return words
 
 
 def default(_run: Rendering, value: Any, otherwise: Any = UNDEFINED, *options: Any) -> Any:
@@ -169,9 +175,11 @@ def default(_run: Rendering, value: Any, otherwise: Any = UNDEFINED, *options: A
 def _allows_false(options: tuple[Any, ...]) -> bool:
     found: Any = UNDEFINED
     for option in options:
-        demand(type(option) is list, f"Iterator value {text_of(option)} is not an entry object")
-        name, value = (*option, UNDEFINED, UNDEFINED)[:2]
-        found = value if name == "allow_false" else found
+        if type(option) is list:
+            name, value = (*option, UNDEFINED, UNDEFINED)[:2]
+            found = value if name == "allow_false" else found
+        else:
+            demand(type(option) in {dict, Word}, f"Iterator value {text_of(option)} is not an entry object")
     return not is_falsy(found)
 
 
