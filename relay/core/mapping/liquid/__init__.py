@@ -10,7 +10,8 @@ A template is read once and becomes closures: ``tokens`` (texts, outputs, tags),
 work; nothing here evaluates text as code.
 
 Different from the original, deliberately: counters do not write into the event, ``sample`` draws the first elements,
-brackets nest at most 50 deep, and the memory limit is lower (``rendering.BUDGET``).
+brackets nest at most 50 deep, and the memory limit is lower (``rendering.BUDGET``). Half of a character that has two
+UTF-16 units is kept and measured as one, but it is not found in, or stripped from, a whole one.
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ def _enclosed(run: Rendering, brackets: str, texts: list[str], line: str, gap: s
     if not texts:
         return brackets
     start, end = line + gap, line
-    run.use(len(texts) * len(start) + sum(map(len, texts)))
+    run.use(len(texts) * (ELEMENT + len(start)))  # what is in the texts was charged for where they were made
     return brackets[0] + start + f",{start}".join(texts) + end + brackets[1]
 
 

@@ -139,7 +139,7 @@ def where(run: Rendering, value: Any, path: Any = UNDEFINED, wanted: Any = UNDEF
     """Elements whose member is true, or equals a value."""
     name = run.text(path)
     items, look = _list_of(value), read_path(name)
-    run.use(len(name) * len(items))
+    run.use((ELEMENT + len(name)) * len(items))
     found = [look(run.of(item)) if look else UNDEFINED for item in items]
     if wanted is UNDEFINED:
         return [item for item, member_ in zip(items, found, strict=True) if is_true(member_)]
