@@ -1,8 +1,9 @@
 """Segment's mapping language and its TikTok destinations: from an event to Segment's own request. Pure.
 
 The stable names are here; each stage has its file: ``trigger`` (does the subscription want the event), ``compiler``
-and ``directives`` (resolve the mapping), ``gather`` (the same, driven by what the event holds), ``schema`` (coerce and
-validate), ``relay.core.tiktok.items`` (build), ``destination`` (all subscriptions of one destination).
+and ``directives`` (resolve the mapping), ``liquid`` (its templates), ``gather`` (resolving, driven by what the event
+holds), ``schema`` (coerce and validate), ``relay.core.tiktok.items`` (build), ``destination`` (all subscriptions of
+one destination).
 """
 
 from __future__ import annotations

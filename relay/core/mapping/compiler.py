@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from relay.core.mapping.directives import DIRECTIVES, RULES
-from relay.core.mapping.directives.resolver import Resolver, constant, failing
+from relay.core.mapping.directives.resolver import Receipt, Resolver, constant, failing
 from relay.core.mapping.errors import MappingError
+from relay.core.mapping.javascript.dates import epoch_milliseconds
 from relay.core.mapping.paths import Steps, walk
 from relay.core.mapping.syntax import demand_shallow, directive_keys, is_directive, root_of, static_path
 from relay.core.mapping.validation import Checker
@@ -19,12 +19,13 @@ _CHECKER = Checker(RULES)
 class Compiler:
     """Compiles values. With ``keeps``, objects keep undefined members until @merge or @flatten has seen them."""
 
-    def __init__(self, *, keeps: bool = False) -> None:
+    def __init__(self, receipt: Receipt, *, keeps: bool = False) -> None:
+        self.receipt = receipt
         self.keeps = keeps
 
     def keeping(self) -> Compiler:
         """A compiler for the operands of @merge and @flatten."""
-        return self if self.keeps else Compiler(keeps=True)
+        return self if self.keeps else Compiler(self.receipt, keeps=True)
 
     def value(self, mapping: Any) -> Resolver:
         """Any mapping: directive, plain object, list, or a literal value."""
@@ -55,20 +56,20 @@ class Compiler:
     def root(self, mapping: Any) -> Resolver:
         """A mapping that stands alone, such as the ``apply`` of @transform."""
         try:
-            resolve: Resolver = compile_root(mapping)
+            resolve: Resolver = compile_root(mapping, self.receipt)
         except MappingError as problem:
             resolve = failing("\n".join(problem.errors))
         return lambda data: resolve(checked_data(data))
 
 
-def compile_root(mapping: Any) -> Resolver:
+def compile_root(mapping: Any, receipt: Receipt) -> Resolver:
     """Root key, validation, resolution. Raises MappingError with every problem of the mapping."""
     demand_shallow(mapping)
     root = root_of(mapping)
     problems = _CHECKER.value(root, ())
     if problems:
         raise MappingError(problems)
-    return Compiler().value(root)
+    return Compiler(receipt).value(root)
 
 
 def checked_data(data: Any) -> Any:
@@ -80,14 +81,24 @@ def checked_data(data: Any) -> Any:
     return data
 
 
-def compile_mapping(mapping: Any) -> Callable[[Any], Any]:
+class CompiledMapping(Protocol):
+    """A mapping as a function of the event and, for templates that ask for it, of the time of its receipt."""
+
+    def __call__(self, event: Any, now_ms: int | None = None) -> Any:
+        """``now_ms`` is in milliseconds; None is the event's own ``receivedAt``, without which "now" is no date."""
+        ...
+
+
+def compile_mapping(mapping: Any) -> CompiledMapping:
     """Segment's mapping as a function of the event, its members without undefined ones.
 
     Raises MappingError now for an invalid mapping, and later for a directive that fails on an event.
     """
-    resolve = compile_root(mapping)
+    receipt = Receipt()
+    resolve = compile_root(mapping, receipt)
 
-    def run(event: Any) -> Any:
+    def run(event: Any, now_ms: int | None = None) -> Any:
+        receipt.at_ms = _received(event) if now_ms is None else now_ms
         try:
             return resolve(checked_data(event))
         except RecursionError:
@@ -95,6 +106,11 @@ def compile_mapping(mapping: Any) -> Callable[[Any], Any]:
             raise MappingError(["the event nests too deeply for this mapping"]) from None
 
     return run
+
+
+def _received(event: Any) -> int | None:
+    found = event.get("receivedAt") if type(event) is dict else None
+    return epoch_milliseconds(found) if type(found) is str else None
 
 
 def _siblings(mapping: JsonObject, otherwise: Resolver) -> Resolver | None:

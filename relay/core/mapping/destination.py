@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from relay.core.mapping.compiler import Compiler
+from relay.core.mapping.directives.resolver import Receipt
 from relay.core.mapping.errors import MappingError, TriggerError
 from relay.core.mapping.javascript.json import compact
 from relay.core.mapping.repair import Mend, Mended, Repair, compile_mend
@@ -225,7 +226,7 @@ def _event_of(mapping: Any) -> Callable[[JsonObject], str]:
     named = mapping.get("event", "") if type(mapping) is dict else ""
     if type(named) is str:
         return lambda _event: named
-    resolve = Compiler().value(named)
+    resolve = Compiler(Receipt()).value(named)
 
     def resolved(event: JsonObject) -> str:
         try:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from relay.core.mapping.compiler import compile_root
+from relay.core.mapping.compiler import Compiler, compile_root
+from relay.core.mapping.directives.resolver import Receipt
 from relay.core.mapping.generate import written
 from relay.core.mapping.plan import plan_of
 from relay.core.mapping.schema.coercion import Findings
@@ -23,10 +24,10 @@ from relay.core.mapping.values import JsonObject
 Gather = Callable[[JsonObject, Findings], JsonObject]
 
 
-def compile_gather(mapping: Any, schema: Schema) -> Gather:
+def compile_gather(mapping: Any, schema: Schema, receipt: Receipt) -> Gather:
     """The quick way where the mapping allows it. Raises MappingError with every problem of the mapping."""
-    plainly = compile_plain_gather(mapping, schema)
-    plan = plan_of(root_of(mapping), schema)
+    plainly = compile_plain_gather(mapping, schema, receipt)
+    plan = plan_of(root_of(mapping), schema, Compiler(receipt))
     if plan is None:
         return plainly
     quick = written(plan, schema)
@@ -42,7 +43,7 @@ def compile_gather(mapping: Any, schema: Schema) -> Gather:
     return gather
 
 
-def compile_plain_gather(mapping: Any, schema: Schema) -> Gather:
+def compile_plain_gather(mapping: Any, schema: Schema, receipt: Receipt) -> Gather:
     """Resolve everything, then check it in order."""
-    resolve, admit = compile_root(mapping), schema.admit
+    resolve, admit = compile_root(mapping, receipt), schema.admit
     return lambda event, findings: admit(resolve(event), findings)

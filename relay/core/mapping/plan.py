@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from relay.core.mapping.compiler import Compiler
-from relay.core.mapping.directives.resolver import Resolver
+from relay.core.mapping.directives.resolver import Compile, Resolver
 from relay.core.mapping.paths import Steps, parse_path
 from relay.core.mapping.schema.coercion import Findings
 from relay.core.mapping.schema.schema import Schema
@@ -43,7 +42,7 @@ class Plan:
     boxes: dict[str, dict[str, Source]] = field(default_factory=dict)
 
 
-def plan_of(root: JsonObject, schema: Schema) -> Plan | None:
+def plan_of(root: JsonObject, schema: Schema, compiler: Compile) -> Plan | None:
     """None for a mapping that is a directive as a whole, or wrong for every event."""
     if directive_keys(root):
         return None
@@ -51,17 +50,17 @@ def plan_of(root: JsonObject, schema: Schema) -> Plan | None:
     for name, member in root.items():
         if schema.is_record(name) and type(member) is dict and not directive_keys(member):
             plan.fixed[name] = {}  # a plain object is there even when nothing fills it
-            plan.boxes[name] = {inner: _source(value) for inner, value in member.items()}
+            plan.boxes[name] = {inner: _source(value, compiler) for inner, value in member.items()}
         elif type(member) in {str, int, float, bool}:
             schema.filler(name)(member, plan.fixed, findings)
         else:
-            plan.fields[name] = _source(member)
+            plan.fields[name] = _source(member, compiler)
     return None if findings.problems or findings.infinite else plan
 
 
-def _source(member: Any) -> Source:
+def _source(member: Any, compiler: Compile) -> Source:
     steps = static_path(member)
-    return Paths(steps) if steps else _first_existing(member) or _shaped(member) or Compiler().value(member)
+    return Paths(steps) if steps else _first_existing(member) or _shaped(member, compiler) or compiler.value(member)
 
 
 def _argument(member: Any, name: str, kind: type) -> Any:
@@ -82,7 +81,7 @@ def _first_existing(member: Any) -> Paths | None:
     return None
 
 
-def _shaped(member: Any) -> Shaped | None:
+def _shaped(member: Any, compiler: Compile) -> Shaped | None:
     """``{"@arrayPath": ["$.a.list", {"name": {"@path": "$.key"}, …}]}``."""
     arguments = _argument(member, "@arrayPath", list)
     if arguments is None or len(arguments) != 2 or type(arguments[0]) is not str or type(arguments[1]) is not dict:
@@ -91,4 +90,4 @@ def _shaped(member: Any) -> Shaped | None:
     members = tuple((name, steps[0]) for name, steps in paths.items() if steps and len(steps) == 1)
     if not root or not members or len(members) != len(paths):
         return None
-    return Shaped(root, members, Compiler().value(member))
+    return Shaped(root, members, compiler.value(member))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from relay.core.mapping.directives.resolver import Receipt
 from relay.core.mapping.errors import MappingError, TriggerError
 from relay.core.mapping.gather import compile_gather
 from relay.core.mapping.schema import app, offline, web
@@ -78,11 +79,13 @@ _AUDIENCE_FAILURE = "Cannot read properties of null (reading 'personas')"
 
 def compile_item(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Built | Unsendable | Rejected]:
     """From a matching event to its item. Raises MappingError with every problem of the mapping."""
-    gather = compile_gather({} if mapping is None else mapping, kit.schema)
+    receipt = Receipt()
+    gather = compile_gather({} if mapping is None else mapping, kit.schema, receipt)
     build = kit.build
 
     def run(event: JsonObject, now: int) -> Built | Unsendable | Rejected:
         findings = Findings()
+        receipt.at_ms = now * 1000
         try:
             payload = gather(event, findings)
         except MappingError as problem:

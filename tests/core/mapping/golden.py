@@ -23,7 +23,8 @@ from relay.core.mapping.javascript.numbers import double, for_json, text_of
 from relay.core.mapping.values import Function
 
 DATA = Path(__file__).resolve().parents[2] / "data"
-NOW = 1_718_454_896  # the clock of the golden files
+NOW_MS = 1_718_454_896_789  # the clock of the golden files
+NOW = NOW_MS // 1000
 SETTINGS = {
     "tiktok-conversions": {"accessToken": "test-token", "pixelCode": "PIXEL123"},
     "tiktok-app-events": {"accessToken": "test-token", "appID": "APP123"},
@@ -89,7 +90,7 @@ def same_refusal(message: str, wanted: str) -> bool:
 
 def directive_answer(line: Json) -> bool:
     try:
-        found = compile_mapping(line["mapping"])(line.get("input", UNDEFINED))
+        found = compile_mapping(line["mapping"])(line.get("input", UNDEFINED), NOW_MS)
     except MappingError as problem:
         if line.get("error_kind") == "engine":
             return True

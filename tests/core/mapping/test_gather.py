@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.mapping import load_presets
+from relay.core.mapping.directives.resolver import Receipt
 from relay.core.mapping.gather import compile_gather, compile_plain_gather
 from relay.core.mapping.presets import SLUGS
 from relay.core.mapping.schema.coercion import Findings
@@ -17,7 +18,7 @@ from tests.core.mapping.events import events
 
 PRESETS = [(slug, preset) for slug in SLUGS for preset in load_presets(slug)[:6]]
 GATHERS = [
-    (compile_gather(preset["mapping"], KITS[slug].schema), compile_plain_gather(preset["mapping"], KITS[slug].schema))
+    tuple(way(preset["mapping"], KITS[slug].schema, Receipt()) for way in (compile_gather, compile_plain_gather))
     for slug, preset in PRESETS
 ]
 
@@ -107,8 +108,8 @@ CASES += [("tiktok-app-events", mapping) for mapping in APP_MAPPINGS]
 def test_quick_and_plain_agree_on_custom_mappings(slug: str, mapping: Any, values: dict[str, Any]) -> None:
     schema, event = KITS[slug].schema, {"event": "E", "properties": values}
     of_quick, of_plain = Findings(), Findings()
-    quick_payload = compile_gather(mapping, schema)(event, of_quick)
-    plain_payload = compile_plain_gather(mapping, schema)(event, of_plain)
+    quick_payload = compile_gather(mapping, schema, Receipt())(event, of_quick)
+    plain_payload = compile_plain_gather(mapping, schema, Receipt())(event, of_plain)
     assert of_quick.problems == of_plain.problems
     if not of_plain.problems:
         assert shown(quick_payload) == shown(plain_payload)
@@ -116,7 +117,7 @@ def test_quick_and_plain_agree_on_custom_mappings(slug: str, mapping: Any, value
 
 def test_events_never_share_what_the_function_fills() -> None:
     mapping = {"event": "X", "address": {"city": {"@path": "$.city"}}}
-    gather = compile_gather(mapping, KITS["tiktok-conversions"].schema)
+    gather = compile_gather(mapping, KITS["tiktok-conversions"].schema, Receipt())
     first, second = gather({"city": "Ulm"}, Findings()), gather({}, Findings())
     assert first["address"] == {"city": "Ulm"}
     assert second["address"] == {}

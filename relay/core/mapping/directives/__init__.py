@@ -8,6 +8,7 @@ from typing import Any
 
 from relay.core.mapping import validation as rule
 from relay.core.mapping.directives import choice, combination, selection, text
+from relay.core.mapping.directives.liquid import liquid
 from relay.core.mapping.directives.resolver import Compile, Resolver
 
 
@@ -26,6 +27,7 @@ DIRECTIVES: dict[str, Directive] = {
     "@template": Directive(rule.string_or_directive, text.template),
     "@literal": Directive(rule.anything, selection.literal),
     "@arrayPath": Directive(rule.array_path, selection.array_path),
+    "@liquid": Directive(rule.string, liquid),
     "@excludeWhenNull": Directive(rule.anything, choice.exclude_when_null),
     "@if": Directive(
         rule.fields({}, {"exists": rule.anything, "then": rule.anything, "else": rule.anything}), choice.condition

@@ -12,6 +12,19 @@ from relay.core.mapping.errors import MappingError
 Resolver = Callable[[Any], Any]
 
 
+class Receipt:
+    """When the event that is being mapped was received: what templates call "now". None: nobody said.
+
+    One per compiled mapping, set before each of its runs. Resolvers take nothing but the payload, which inside lists
+    is an item; the time of a run is not part of that, and hardly any mapping asks for it.
+    """
+
+    __slots__ = ("at_ms",)
+
+    def __init__(self) -> None:
+        self.at_ms: int | None = None
+
+
 class Compile(Protocol):
     """The compiler, as directives see it."""
 
@@ -26,6 +39,11 @@ class Compile(Protocol):
     @property
     def keeps(self) -> bool:
         """Whether this compiler's objects keep undefined members."""
+        ...
+
+    @property
+    def receipt(self) -> Receipt:
+        """Where the time of receipt will stand while an event is mapped."""
         ...
 
     def root(self, mapping: Any) -> Resolver:

@@ -11,7 +11,7 @@ from relay.core.mapping.javascript.date_tokens import END, SPACE, WORD, Scanner,
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, without paying for time zone objects
 # What SDKs and people's own code write, sparing nearly every event the full parser: date, time, zone.
 _USUAL = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?"
     r"(?:Z|([+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?"
 )
 _LIMIT = 8_640_000_000_000_000
@@ -24,16 +24,29 @@ class _Invalid(Exception):
 def epoch_seconds(text: str) -> int | None:
     """``Math.floor(new Date(text) / 1000)``; None for an invalid date."""
     usual = _USUAL.fullmatch(text)
-    if usual:
-        try:
-            moment = datetime.fromisoformat(usual[1])
-        except ValueError:
-            pass  # 30 February, 24:00 and the like: the full parser knows what V8 makes of them
-        else:
-            since = moment - _EPOCH
-            return since.days * 86_400 + since.seconds - (_offset(usual[2]) if usual[2] else 0)
-    found = epoch_milliseconds(text)
+    seconds = _usual_seconds(usual) if usual else None
+    if seconds is not None:
+        return seconds
+    found = _parsed(text)
     return None if found is None else found // 1000
+
+
+def epoch_milliseconds(text: str) -> int | None:
+    """``new Date(text).getTime()``; None for an invalid date."""
+    usual = _USUAL.fullmatch(text)
+    seconds = _usual_seconds(usual) if usual else None
+    if usual is None or seconds is None:
+        return _parsed(text)
+    return seconds * 1000 + int(f"{usual[2] or ''}000"[:3])
+
+
+def _usual_seconds(usual: re.Match[str]) -> int | None:
+    """None for 30 February, 24:00 and the like: the full parser knows what V8 makes of them."""
+    try:
+        since = datetime.fromisoformat(usual[1]) - _EPOCH
+    except ValueError:
+        return None
+    return since.days * 86_400 + since.seconds - (_offset(usual[3]) if usual[3] else 0)
 
 
 def _offset(zone: str) -> int:
@@ -42,8 +55,8 @@ def _offset(zone: str) -> int:
     return -seconds if zone[0] == "-" else seconds
 
 
-def epoch_milliseconds(text: str) -> int | None:
-    """``new Date(text).getTime()``; None for an invalid date."""
+def _parsed(text: str) -> int | None:
+    """The full parser."""
     reader = _Reader(text)
     try:
         reader.read()
