@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from relay.core.mapping.compiler import compile_root
+from relay.core.mapping.directives.resolver import Receipt
 from relay.core.mapping.errors import MappingError
 from relay.core.mapping.repair.fields import compile_fields
 from relay.core.mapping.repair.products import list_roots, unfold
@@ -34,12 +35,14 @@ Mend = Callable[[JsonObject, int, bool], Mended | None]
 
 def compile_mend(mapping: Any, schema: Schema, build: Builder) -> Mend:
     """For events that the subscription of this mapping rejects. Raises MappingError for an invalid mapping."""
-    resolve, mend_fields = compile_root(mapping), compile_fields(schema.fields)
+    receipt = Receipt()
+    resolve, mend_fields = compile_root(mapping, receipt), compile_fields(schema.fields)
     lists = frozenset(field.name for field in schema.fields if field.many and field.kind is Kind.OBJECT)
     roots = list_roots(root_of(mapping), lists)
 
     def mend(event: JsonObject, now: int, audience: bool) -> Mended | None:  # noqa: FBT001 - see Mend
         repairs: list[Repair] = []
+        receipt.at_ms = now * 1000
         try:
             unfolded = unfold(event, roots)
             payload = resolve(unfolded)
