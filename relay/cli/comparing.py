@@ -19,24 +19,35 @@ def compared(mine: Sequence[Result], usual: Sequence[Result]) -> Iterator[Line]:
     """Lines about each subscription of either side; nothing when both want nothing."""
     if mine or usual:
         yield "bold", "   compared with the preset:"
-    left = list(usual)
-    for result in mine:
-        twin = _twin(result, left)
+    twins, left = _twins(mine, usual)
+    for result, twin in zip(mine, twins, strict=True):
         if twin is None:
             yield "cyan", f"      {result.subscription}: no preset does this"
         else:
-            left.remove(twin)
             yield from _pair(result, twin)
     for result in left:
         yield "cyan", f"      {result.subscription}: only the preset does this{_named(result)}"
 
 
-def _twin(result: Result, usual: Sequence[Result]) -> Result | None:
-    """The preset of the same name, else one that makes the same TikTok event, else the only one there is."""
-    same_name = [one for one in usual if one.subscription == result.subscription]
-    same_event = [one for one in usual if _event(one) == _event(result) is not None]
-    found = same_name or same_event or (usual if len(usual) == 1 else [])
-    return found[0] if found else None
+def _twins(mine: Sequence[Result], usual: Sequence[Result]) -> tuple[list[Result | None], list[Result]]:
+    """For each of ``mine`` the preset's: of the same name, else of the same TikTok event, else the last one left."""
+    twins: list[Result | None] = [None] * len(mine)
+    left = list(usual)
+    for agree in (_same_name, _same_event, lambda *_: len(left) == twins.count(None) == 1):
+        for place, result in enumerate(mine):
+            found = next((one for one in left if twins[place] is None and agree(result, one)), None)
+            if found is not None:
+                twins[place] = found
+                left.remove(found)
+    return twins, left
+
+
+def _same_name(mine: Result, usual: Result) -> bool:
+    return mine.subscription == usual.subscription
+
+
+def _same_event(mine: Result, usual: Result) -> bool:
+    return _event(mine) is not None and _event(mine) == _event(usual)
 
 
 def _pair(mine: Result, usual: Result) -> Iterator[Line]:

@@ -91,7 +91,7 @@ def read_mapping(path: str) -> Document:
 
 def refuse(name: str, problems: list[str]) -> NoReturn:
     """Every problem of a mapping, and exit 2."""
-    raise Misconfigured("\n".join([f"{name}: the mapping is invalid:", *problems]))
+    raise Misconfigured("\n".join(f"{name}: {problem}" for problem in problems))
 
 
 Previewed = Iterator[tuple[JsonObject, list[Result]]]

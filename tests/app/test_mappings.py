@@ -169,7 +169,6 @@ class Following:
         watch = self.mappings.watch(self.looks, self.told.append, self.stopping)
         self.watching = asyncio.ensure_future(watch)
         return self
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         self.stopping.set()
@@ -249,7 +248,8 @@ def broken(*_: object, **__: object) -> None:
 
 async def test_without_files_nothing_is_watched() -> None:
     mappings = Mappings(configured(destination()))
-    await asyncio.wait_for(mappings.watch(Looks(Quick()), [].append, asyncio.Event()), 1)
+    told: list[Notice] = []
+    await asyncio.wait_for(mappings.watch(Looks(Quick()), told.append, asyncio.Event()), 1)
 
 
 async def test_intake_and_the_operators_preview_see_the_swap(file: Path) -> None:

@@ -21,8 +21,8 @@ EXPORTED: dict[str, Any] = {
     "trigger": 'type = "track"',
     "settings": {"event": "Lead"},
 }
-READ = {"name": "Lead", "subscribe": 'type = "track"', "mapping": {"event": "Lead"}}
-PAGES = {"current": "MA==", "totalEntries": 1}
+READ: dict[str, Any] = {"name": "Lead", "subscribe": 'type = "track"', "mapping": {"event": "Lead"}}
+PAGES: dict[str, Any] = {"current": "MA==", "totalEntries": 1}
 
 
 def raw(value: Any) -> bytes:
@@ -33,7 +33,7 @@ def raw(value: Any) -> bytes:
     "value",
     [
         {"data": {"subscriptions": [EXPORTED], "pagination": PAGES}},
-        {"data": {"subscriptions": [EXPORTED], "pagination": {**PAGES, "next": None}}},
+        {"data": {"subscriptions": [EXPORTED], "pagination": PAGES | {"next": None}}},
         {"subscriptions": [EXPORTED]},
         {"data": {"subscription": EXPORTED}},
         [EXPORTED],
@@ -47,7 +47,7 @@ def raw(value: Any) -> bytes:
                 "mapping": READ["mapping"],
             }
         ],
-        [{**EXPORTED, "subscribe": None, "mapping": None}],
+        [EXPORTED | {"subscribe": None, "mapping": None}],
         [{**EXPORTED, "subscribe": EXPORTED["trigger"]}],
     ],
 )
