@@ -60,14 +60,31 @@ class FileSecret:
         return changed
 
 
+class Looks:
+    """When a watcher of files looks at them: every few seconds, and at once when somebody asks."""
+
+    def __init__(self, clock: Clock, every_s: float = 2.0) -> None:
+        self._clock, self._every_s = clock, every_s
+        self._asked = False
+
+    def ask(self) -> None:
+        """Do not wait: look now."""
+        self._asked = True
+
+    async def next(self, stopping: asyncio.Event) -> bool:
+        """Wait for the next look; True when it was asked for. Returns early on ``stopping``."""
+        waited = 0.0
+        while waited < self._every_s and not self._asked and not stopping.is_set():
+            await self._clock.sleep(0.2)
+            waited += 0.2
+        asked, self._asked = self._asked, False
+        return asked
+
+
 async def watch_secrets(
-    secrets: dict[str, FileSecret],
-    changed: Callable[[str], Awaitable[None]],
-    clock: Clock,
-    stopping: asyncio.Event,
-    every_s: float = 2.0,
+    secrets: dict[str, FileSecret], changed: Callable[[str], Awaitable[None]], looks: Looks, stopping: asyncio.Event
 ) -> None:
-    """Look at each file every two seconds until stopped, and say the name of each that changed.
+    """Look at each file until stopped, and say the name of each that changed.
 
     A change that could not be told, because the store was away, is told again.
     """
@@ -78,7 +95,4 @@ async def watch_secrets(
             with suppress(StoreUnavailable):
                 await changed(name)
                 untold.discard(name)
-        waited = 0.0
-        while waited < every_s and not stopping.is_set():
-            await clock.sleep(0.2)
-            waited += 0.2
+        await looks.next(stopping)

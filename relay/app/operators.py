@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 
 from relay.adapters.web.admin_answers import Declined
+from relay.app.mappings import LiveMapping
 from relay.core.errors import StoreMisused
 from relay.core.event import JsonObject
-from relay.core.mapping.destination import DestinationMapping
 from relay.core.segment.decode import Decoded, webhook_event
 from relay.core.segment.envelope import Unreadable, open_envelope
 from relay.engine.intake import Intake
@@ -21,7 +21,7 @@ class Operators:
     """Events and previews through the operators' port; both go the way that real events go."""
 
     def __init__(
-        self, intake: Intake, mappings: Mapping[str, DestinationMapping], clock: Clock, max_events: int, depth: int
+        self, intake: Intake, mappings: Mapping[str, LiveMapping], clock: Clock, max_events: int, depth: int
     ) -> None:
         self._intake, self._mappings, self._clock = intake, mappings, clock
         self._max_events, self._depth = max_events, depth

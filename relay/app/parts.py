@@ -10,13 +10,12 @@ from pydantic import SecretStr
 from relay.adapters.system import FileSecret
 from relay.adapters.tiktok import TikTokSender
 from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions, SourceOptions
+from relay.app.mappings import LiveMapping
 from relay.config import Destination as DestinationSettings
 from relay.config import Segment, Settings, Source
 from relay.core.delivery.batch import Limits
 from relay.core.errors import ConfigError
 from relay.core.event import EntryClass, StreamKey
-from relay.core.mapping import MappingError, TriggerError, load_presets
-from relay.core.mapping.destination import DestinationMapping, compile_destination
 from relay.core.segment.select import Route
 from relay.engine.delivery import Destination
 
@@ -63,30 +62,7 @@ def streams_of(settings: Settings) -> list[StreamKey]:
     return [StreamKey(destination.name, klass) for destination in settings.destinations for klass in EntryClass]
 
 
-def compile_mappings(settings: Settings) -> dict[str, DestinationMapping]:
-    """Each destination's mapping, compiled; raises ConfigError with every problem of every mapping."""
-    mappings: dict[str, DestinationMapping] = {}
-    problems: list[str] = []
-    for destination in settings.destinations:
-        try:
-            mappings[destination.name] = compile_mapping_of(destination, repair=settings.mapping.repair)
-        except (MappingError, TriggerError, LookupError) as error:
-            lines = getattr(error, "errors", None) or [str(error)]
-            problems += [f"destinations.{destination.name}.mapping: {line}" for line in lines]
-    if problems:
-        raise ConfigError(problems)
-    return mappings
-
-
-def compile_mapping_of(destination: DestinationSettings, *, repair: bool) -> DestinationMapping:
-    """A preset family, compiled for one event source."""
-    if destination.preset not in INTEGRATION_NAMES:
-        raise LookupError(f"no preset family {destination.preset!r}; there are: {', '.join(sorted(INTEGRATION_NAMES))}")
-    presets = load_presets(destination.preset)
-    return compile_destination(destination.preset, destination.event_source_id, presets, repair=repair)
-
-
-def routes(settings: Settings, mappings: Mapping[str, DestinationMapping]) -> list[Route]:
+def routes(settings: Settings, mappings: Mapping[str, LiveMapping]) -> list[Route]:
     """The destinations as intake sees them."""
     conversions = frozenset(settings.delivery.conversions)
     return [
@@ -116,7 +92,7 @@ def access_tokens(settings: Settings) -> tuple[dict[str, Callable[[], str]], dic
 def delivery_destination(
     destination: DestinationSettings,
     settings: Settings,
-    mapping: DestinationMapping,
+    mapping: LiveMapping,
     session: aiohttp.ClientSession,
     token: Callable[[], str],
 ) -> Destination:

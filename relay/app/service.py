@@ -22,11 +22,12 @@ from relay.adapters.observe.metrics import Labels, Metrics
 from relay.adapters.observe.telling import Telling
 from relay.adapters.redis.health import Level, examine
 from relay.adapters.redis.store import RedisStore
-from relay.adapters.system import SystemChance, SystemClock, watch_secrets
+from relay.adapters.system import Looks, SystemChance, SystemClock, watch_secrets
 from relay.adapters.web.admin import AdminParts
 from relay.adapters.web.intake_options import DEFAULT_SOURCE, UNKNOWN_SOURCE
 from relay.app import parts
 from relay.app.doors import open_admin, open_intake
+from relay.app.mappings import Mappings
 from relay.app.operators import ADMIN_SOURCE, Operators
 from relay.app.store import Store, admin_token, open_store
 from relay.config import Loaded
@@ -50,10 +51,11 @@ class Service:
         self._settings = settings = loaded.settings
         self._role, self._sandbox = role, sandbox
         refuse_nonsense(loaded, role)
-        self._mappings = parts.compile_mappings(settings)
+        self._mappings = Mappings(settings)
         self._tokens, self._token_files = parts.access_tokens(settings)
         self._admin_token = admin_token(settings)
         self._clock, self._chance = SystemClock(), SystemChance()
+        self._mapping_looks, self._token_looks = Looks(self._clock), Looks(self._clock)
         floor = 0 if settings.journal.redis_url else int(settings.journal.disk_floor)  # somebody else's disk
         self._metrics = Metrics(self._labels(), self._clock, disk_floor_bytes=floor)
         form = settings.log.format or ("console" if sys.stderr.isatty() else "json")
@@ -61,6 +63,11 @@ class Service:
         self._tell = Telling([self._metrics, logs])
         self._durability = ""
         self._examined = asyncio.Event()  # the store was found sound; before that nothing is sent and nobody is ready
+
+    def reread(self) -> None:
+        """Read mapping files and rotated tokens again, at once: what SIGHUP asks for."""
+        self._mapping_looks.ask()
+        self._token_looks.ask()
 
     async def run(self, stopping: asyncio.Event) -> int:
         """Serve until ``stopping``; 0 after a clean stop, 1 when a task crashed or the stop had to be cut short.
@@ -84,7 +91,7 @@ class Service:
         redis = store.redis
         delivery = await self._delivery(stack, redis)
         appender = Appender(redis.inbox, int(self._settings.intake.max_queue), appended=delivery.wake)
-        routes = parts.routes(self._settings, self._mappings)
+        routes = parts.routes(self._settings, self._mappings.live)
         categories = frozenset(self._settings.segment.consent_categories)
         intake = Intake(appender, lambda: routes, self._clock, self._tell, categories)
         survey = Survey(
@@ -97,9 +104,10 @@ class Service:
             door = await open_intake(stack, self._settings, intake, ready, self._clock, self._tell)
         finish = asyncio.Event()  # the door is closed: finish what was accepted and what is in flight
         jobs: Jobs = {"store": store.watch(finish), "append": appender.run(finish), "survey": survey.run(finish)}
+        jobs["mappings"] = self._mappings.watch(self._mapping_looks, self._tell, finish)
         if self._role != "intake":
             jobs["deliver"] = self._deliver(delivery, finish)
-            jobs["tokens"] = watch_secrets(self._token_files, delivery.secret_changed, self._clock, finish)
+            jobs["tokens"] = watch_secrets(self._token_files, delivery.secret_changed, self._token_looks, finish)
         return await self._until_stopped(jobs, store, door, stopping, finish)
 
     async def _deliver(self, delivery: Delivery, finish: asyncio.Event) -> None:
@@ -203,7 +211,7 @@ class Service:
                 parts.delivery_destination(
                     destination,
                     self._settings,
-                    self._mappings[destination.name],
+                    self._mappings.live[destination.name],
                     session,
                     self._tokens[destination.name],
                 )
@@ -227,7 +235,7 @@ class Service:
 
     def _admin_parts(self, redis: RedisStore, intake: Intake, delivery: Delivery, survey: Survey) -> AdminParts:
         limits = self._settings.intake
-        operators = Operators(intake, self._mappings, self._clock, limits.max_events, limits.max_depth)
+        operators = Operators(intake, self._mappings.live, self._clock, limits.max_events, limits.max_depth)
         return AdminParts(
             survey=survey,
             letters=redis.dead_letters,

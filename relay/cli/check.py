@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from relay.app.mappings import Examined
 from relay.cli.checking import Report, look
 from relay.cli.client import Misconfigured
 from relay.cli.drawing import print_json, screen, table
@@ -60,6 +61,15 @@ def document(report: Report) -> JsonObject:
             "durability": report.health.durability if report.health else None,
             "findings": [{"level": one.level.value, "topic": one.topic, "text": one.text} for one in findings],
         },
+        "mappings": {
+            name: {
+                "source": one.source,
+                "subscriptions": one.subscriptions,
+                "disabled": one.disabled,
+                "problems": list(one.problems),
+            }
+            for name, one in report.mappings.items()
+        },
         "tiktok": {name: {"good": probe.good, "detail": probe.detail} for name, probe in report.probes.items()},
         "segment": report.segment,
     }
@@ -69,6 +79,7 @@ def draw(console: Console, report: Report) -> None:
     """For people."""
     rows = [(key, value, origin) for key, (value, origin) in report.configuration.items()]
     console.print(table("Configuration", ("key", "value", "from"), rows))
+    draw_mappings(console, report)
     draw_store(console, report)
     draw_tiktok(console, report)
     for settings in report.segment:
@@ -76,6 +87,29 @@ def draw(console: Console, report: Report) -> None:
     for problem in report.problems:
         console.print(f"PROBLEM  {problem}")
     console.print("\nAll good: relay serve will start." if report.good else "\nNot good yet; see above.")
+
+
+def draw_mappings(console: Console, report: Report) -> None:
+    """Which mapping each destination uses."""
+    rows = [
+        (MARKS["refuse" if one.problems else "ok"], name, one.source, contents(one))
+        for name, one in report.mappings.items()
+    ]
+    if rows:
+        console.print(table("\nMappings", ("", "destination", "mapping", "holds"), rows))
+
+
+def contents(mapping: Examined) -> str:
+    """How many subscriptions it has, or that it cannot be used."""
+    if mapping.problems:
+        return f"{counted(len(mapping.problems), 'problem')}, see below"
+    off = f", {mapping.disabled} disabled" if mapping.disabled else ""
+    return f"{counted(mapping.subscriptions, 'subscription')}{off}"
+
+
+def counted(count: int, thing: str) -> str:
+    """``1 problem``, ``2 problems``."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def draw_store(console: Console, report: Report) -> None:

@@ -17,7 +17,8 @@ from relay.adapters.redis.embedded import EmbeddedValkey
 from relay.adapters.redis.health import Finding, Health, Level, examine
 from relay.adapters.system import SystemClock
 from relay.adapters.tiktok import Probe, TikTokSender, probe_credentials
-from relay.app.parts import access_tokens, compile_mappings, streams_of
+from relay.app.mappings import Examined, examine_mappings
+from relay.app.parts import access_tokens, streams_of
 from relay.app.service import refuse_nonsense
 from relay.app.store import embedded_options
 from relay.config import Loaded, Segment, Settings, Source
@@ -31,7 +32,7 @@ MOST_IN_A_BATCH = 500  # a batch is answered as a whole; Segment waits 5 s for i
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that was found. ``probes`` by destination; ``store`` says which store was looked at."""
+    """What was found. ``probes`` and ``mappings`` by destination; ``store`` says which store was looked at."""
 
     configuration: Mapping[str, tuple[str, str]]
     problems: list[str]
@@ -39,6 +40,7 @@ class Report:
     health: Health | None = None
     probes: Mapping[str, Probe] = field(default_factory=dict)
     segment: list[JsonObject] = field(default_factory=list)
+    mappings: Mapping[str, Examined] = field(default_factory=dict)
 
     @property
     def good(self) -> bool:
@@ -50,21 +52,20 @@ class Report:
 async def look(loaded: Loaded, *, offline: bool) -> Report:
     """Look at everything; with ``offline`` TikTok is not asked."""
     settings = loaded.settings
-    problems = nonsense(loaded)
+    mappings = examine_mappings(settings)
+    problems = nonsense(loaded) + [problem for one in mappings.values() for problem in one.problems]
     store, health = await look_at_store(settings)
     probes = {} if offline or problems else await look_at_tiktok(settings)
-    return Report(loaded.effective(), problems, store, health, probes, segment_settings(settings))
+    return Report(loaded.effective(), problems, store, health, probes, segment_settings(settings), mappings)
 
 
 def nonsense(loaded: Loaded) -> list[str]:
     """What would keep ``relay serve`` from starting although every value is valid."""
-    problems: list[str] = []
-    for step in (lambda: refuse_nonsense(loaded, "all"), lambda: compile_mappings(loaded.settings)):
-        try:
-            step()
-        except ConfigError as error:
-            problems += error.problems
-    return problems
+    try:
+        refuse_nonsense(loaded, "all")
+    except ConfigError as error:
+        return error.problems
+    return []
 
 
 async def look_at_store(settings: Settings) -> tuple[str, Health]:

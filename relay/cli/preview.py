@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import click
 
+from relay.adapters.mapping_file import content_of
 from relay.adapters.system import SystemClock
 from relay.cli.client import Failed, Misconfigured
+from relay.cli.comparing import compared
 from relay.cli.drawing import printable, screen
 from relay.cli.event_files import events_in, parsed
 from relay.cli.previewing import Previewer, Result, described
 from relay.core.event import JsonObject
 from relay.core.mapping import MappingError, load_presets
+from relay.core.mapping.document import Document, read_document
 from relay.core.mapping.javascript.json import compact
 from relay.core.mapping.presets import SLUGS
 
@@ -36,15 +38,21 @@ def preview(
     file: str, as_json: bool, preset: str, mapping: str | None, no_repair: bool, source_id: str, now: str | None
 ) -> None:
     """Show what TikTok would get for each event in FILE (JSON lines, an array, or one object; - for standard input)."""
-    subscriptions = read_subscriptions(mapping) if mapping else load_presets(preset)
+    presets = load_presets(preset)
+    document = read_mapping(mapping) if mapping else Document(presets, 0, [])
     received_s = epoch_of(now) if now else SystemClock().now_ms() // 1000
     try:
-        previewer = Previewer(preset, source_id, subscriptions, repair=not no_repair)
+        previewer = Previewer(preset, source_id, document.subscriptions, repair=not no_repair)
     except MappingError as problem:
-        raise Misconfigured("\n".join([f"{mapping or preset}: the mapping is invalid:", *problem.errors])) from None
+        refuse(mapping or preset, document.problems + problem.errors)
+    if document.problems:
+        refuse(mapping or preset, document.problems)
     results = ((event, previewer.results(event, received_s)) for event in decoded_events(file))
     if as_json:
         print_lines(results)
+    elif mapping:
+        usual = Previewer(preset, source_id, presets, repair=not no_repair)
+        print_page(results, lambda event, found: compared(found, usual.results(event, received_s)))
     else:
         print_page(results)
 
@@ -73,21 +81,21 @@ def epoch_of(text: str) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
-def read_subscriptions(path: str) -> list[dict[str, Any]]:
-    """Subscriptions as Segment exports them; one alone may stand without its list."""
+def read_mapping(path: str) -> Document:
+    """A file of subscriptions, as ``relay serve`` reads it; a pipe will do as well."""
     try:
-        found = json.loads(Path(path).read_text("utf-8"))
+        return read_document(content_of(Path(path)))
     except OSError as error:
         raise Failed(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
-        raise Misconfigured(f"{path}: not JSON ({error})") from None
-    subscriptions = found if isinstance(found, list) else [found]
-    if not subscriptions or not all(isinstance(subscription, dict) for subscription in subscriptions):
-        raise Misconfigured(f'{path}: needs a list of {{"name", "subscribe", "mapping"}} objects')
-    return subscriptions
+
+
+def refuse(name: str, problems: list[str]) -> NoReturn:
+    """Every problem of a mapping, and exit 2."""
+    raise Misconfigured("\n".join(f"{name}: {problem}" for problem in problems))
 
 
 Previewed = Iterator[tuple[JsonObject, list[Result]]]
+Remarks = Callable[[JsonObject, list[Result]], Iterable[tuple[str, str]]]  # lines with their style
 
 
 def print_lines(results: Previewed) -> None:
@@ -100,12 +108,12 @@ def print_lines(results: Previewed) -> None:
         click.echo(f"{doubts} of these requests cannot be taken by TikTok; without --json each says why", err=True)
 
 
-def print_page(results: Previewed) -> None:
-    """For people: a few lines per event, a summary at the end."""
+def print_page(results: Previewed, remarks: Remarks = lambda _event, _found: ()) -> None:
+    """For people: a few lines per event, remarks about it, a summary at the end."""
     console = screen()
     counts: Counter[str] = Counter()
     for index, (event, found) in enumerate(results):
-        for style, line in described(index, event, found):
+        for style, line in (*described(index, event, found), *remarks(event, found)):
             console.print(printable(line), style=style)
         counts["events"] += 1
         counts["items"] += sum(1 for result in found if result.request)

@@ -71,7 +71,24 @@ async def running(loaded: Loaded, role: str, *, sandbox: bool) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with playground(loaded, sandbox=sandbox) as settled:
-        return await Service(settled, role, sandbox=sandbox).run(stopping)
+        service = Service(settled, role, sandbox=sandbox)
+        if not sandbox:  # which has no files to read again, and ends with its terminal
+            reread_on_hangup(service, stopping)
+        return await service.run(stopping)
+
+
+def reread_on_hangup(service: Service, stopping: asyncio.Event) -> None:
+    """SIGHUP reads files again, or stops the relay when it comes because the terminal went away."""
+    terminal = sys.stderr.isatty()
+
+    def hung_up() -> None:
+        if terminal and not sys.stderr.isatty():
+            stopping.set()
+        else:
+            service.reread()
+
+    with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):  # a system without it
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up)
 
 
 @asynccontextmanager

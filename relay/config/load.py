@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
-from relay.config.model import PREFIX, Destination, Settings
+from relay.config.model import PREFIX, PRESETS, Destination, Settings
 from relay.core.errors import ConfigError
 
 
@@ -114,7 +114,16 @@ def toml_settings(path: Path | None, problems: list[str], origins: dict[str, str
         problems.append(f"{path}: not valid TOML: {error}")
         return {}
     origins.update({key: str(path) for key in flatten(tables)})
+    find_mappings_beside(path, tables.get("destinations"))
     return tables
+
+
+def find_mappings_beside(path: Path, destinations: object) -> None:
+    """A mapping file that relay.toml names is looked for where relay.toml is, wherever the relay was started."""
+    for table in destinations if isinstance(destinations, list) else ():
+        named = table.get("mapping") if isinstance(table, dict) else None
+        if isinstance(named, str) and named and named not in PRESETS:
+            table["mapping"] = str(path.absolute().parent / named)
 
 
 def nested_settings(env: Mapping[str, str], problems: list[str], origins: dict[str, str]) -> dict[str, Any]:

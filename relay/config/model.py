@@ -49,6 +49,7 @@ EVENT_SOURCE_TO_PRESET = {
     "app": "tiktok-app-events",
     "offline": "tiktok-offline-conversions",
 }
+PRESETS = frozenset(EVENT_SOURCE_TO_PRESET.values())
 
 
 def seconds(value: object) -> object:
@@ -211,8 +212,13 @@ class Destination(Section):
 
     @property
     def preset(self) -> str:
-        """The preset family that shapes its events."""
-        return self.mapping or EVENT_SOURCE_TO_PRESET[self.event_source]
+        """The preset family that shapes its events; with a mapping file, the one whose fields the file fills."""
+        return self.mapping if self.mapping in PRESETS else EVENT_SOURCE_TO_PRESET[self.event_source]
+
+    @property
+    def mapping_file(self) -> Path | None:
+        """The file of subscriptions to use instead of presets: whatever ``mapping`` says that is no preset family."""
+        return Path(self.mapping).absolute() if self.mapping and self.mapping not in PRESETS else None
 
     @property
     def overlap_with(self) -> str:

@@ -196,6 +196,26 @@ class DestinationPaused:
 
 
 @dataclass(frozen=True, slots=True)
+class MappingReloaded:
+    """A mapping file was read again: from here on it shapes what comes in and everything that is still owed."""
+
+    destination: str
+    subscriptions: int
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRefused:
+    """A mapping file that changed cannot be used; the mapping before it stays in force.
+
+    ``count`` problems were found, the first of them are ``problems``: paths and words of the mapping.
+    """
+
+    destination: str
+    count: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoreLost:
     """The store stopped answering; intake says 503 from here on."""
 
@@ -308,6 +328,8 @@ Notice = (
     | LeaseLost
     | DeadLettersMoved
     | DestinationPaused
+    | MappingReloaded
+    | MappingRefused
     | StoreLost
     | StoreWarned
     | StoreRestored

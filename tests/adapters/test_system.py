@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from relay.adapters.system import FileSecret, watch_secrets
+from relay.adapters.system import FileSecret, Looks, watch_secrets
 from relay.core.errors import StoreTrouble, StoreUnavailable
 
 
@@ -34,7 +34,7 @@ async def test_a_rotated_token_is_told_even_if_the_store_was_away(tmp_path: Path
         stopping.set()
 
     file.write_text("new\n")
-    await asyncio.wait_for(watch_secrets({"shop": secret}, changed, Hours(), stopping), 5)
+    await asyncio.wait_for(watch_secrets({"shop": secret}, changed, Looks(Hours()), stopping), 5)
     assert asked == ["shop"] * 3
     assert secret() == "new"
 
@@ -48,3 +48,50 @@ def test_a_file_that_is_being_replaced_keeps_the_old_value(tmp_path: Path) -> No
     file.write_text("")
     assert not secret.reread()
     assert secret() == "old"
+
+
+class Stuck(Hours):
+    """A clock that counts how long was slept."""
+
+    slept = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        await asyncio.sleep(0)
+
+
+async def test_who_asks_need_not_wait_for_the_next_look() -> None:
+    clock, stopping = Stuck(), asyncio.Event()
+    looks = Looks(clock)
+    assert not await looks.next(stopping)
+    assert clock.slept >= 2
+    clock.slept = 0
+    looks.ask()  # before anybody waits: a look may be under way
+    assert await looks.next(stopping)
+    assert clock.slept == 0
+    waiting = asyncio.ensure_future(looks.next(stopping))
+    await asyncio.sleep(0)
+    looks.ask()
+    assert await waiting
+    assert clock.slept < 1
+    stopping.set()
+    assert not await looks.next(stopping)
+
+
+async def test_a_token_is_read_at_once_when_asked(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("old")
+    clock, stopping, told = Stuck(), asyncio.Event(), asyncio.Event()
+    looks = Looks(clock, every_s=3600)
+
+    async def changed(name: str) -> None:
+        told.set()
+
+    watching = asyncio.ensure_future(watch_secrets({"shop": FileSecret(file)}, changed, looks, stopping))
+    await asyncio.sleep(0)
+    file.write_text("new")
+    looks.ask()
+    await asyncio.wait_for(told.wait(), 5)
+    assert clock.slept < 3600
+    stopping.set()
+    await watching

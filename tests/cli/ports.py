@@ -32,10 +32,10 @@ def served(app: web.Application) -> Iterator[int]:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         ports.append(runner.addresses[0][1])
-        started.set()
 
     def run() -> None:
         loop.run_until_complete(start())
+        loop.call_soon(started.set)  # not earlier: a stop before run_forever would stop nothing
         loop.run_forever()
         loop.run_until_complete(runner.cleanup())
         loop.close()

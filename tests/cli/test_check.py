@@ -117,6 +117,40 @@ def test_what_would_not_start_is_exit_2(runner: CliRunner) -> None:
     assert "loopback only" in result.stdout
 
 
+def test_which_mapping_each_destination_uses(
+    runner: CliRunner, tiktok: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "mapping.json"
+    mine = {"name": "Lead", "trigger": 'type = "track"', "settings": {"event": "Lead"}}
+    file.write_text(json.dumps([mine, {**mine, "enabled": False}]))
+    for key, value in {"NAME": "mine", "ACCESS_TOKEN": "good-token", "EVENT_SOURCE_ID": "C4", "MAPPING": file}.items():
+        monkeypatch.setenv(f"RELAY_DESTINATIONS__0__{key}", str(value))
+    monkeypatch.delenv("RELAY_TIKTOK_PIXEL_CODE")
+    monkeypatch.delenv("RELAY_TIKTOK_ACCESS_TOKEN")
+    result, document = run(runner, "--offline")
+    assert result.exit_code == 0, result.output
+    assert document["mappings"] == {
+        "mine": {"source": str(file), "subscriptions": 1, "disabled": 1, "problems": []},
+    }
+    page = runner.invoke(check, ["--offline"]).stdout
+    assert "1 subscription, 1 disabled" in page
+    file.write_text(json.dumps([{**mine, "settings": {"event": {"@bar": 1}, "event_id": {"@path": 1}}}]))
+    result, document = run(runner, "--offline")
+    assert (result.exit_code, document["ok"]) == (2, False)
+    (first, second) = document["mappings"]["mine"]["problems"]
+    assert first == f"destinations.mine.mapping: {file}: Lead: /event has an invalid directive: @bar."
+    assert document["problems"] == [first, second]
+    page = runner.invoke(check, ["--offline"]).stdout
+    assert "2 problems, see below" in page
+    assert "/event_id/@path should be a string" in page
+
+
+def test_presets_are_named(runner: CliRunner, tiktok: None) -> None:
+    _, document = run(runner, "--offline")
+    assert document["mappings"]["tiktok"]["source"] == "presets of tiktok-conversions"
+    assert document["mappings"]["tiktok"]["subscriptions"] == 15
+
+
 def test_named_sources_have_their_own_settings(
     runner: CliRunner, tiktok: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

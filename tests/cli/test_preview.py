@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from relay.cli import main
-from relay.core.mapping.presets import SLUGS
+from relay.core.mapping.presets import SLUGS, load_presets
 from tests.core.mapping.golden import DATA, SETTINGS, body_of, lines, same_refusal, text
 
 NOW = "2024-06-15T12:34:56Z"
@@ -86,6 +87,111 @@ def test_a_mapping_of_ones_own(runner: CliRunner, tmp_path: Path) -> None:
         assert result["subscription"] == "mine"
         assert result["request"]["test_event_code"] == "T1"
         assert result["request"]["data"][0]["properties"] == {"contents": [], "query": "EUR!"}
+
+
+MINE: dict[str, Any] = {
+    "name": "Complete Payment",
+    "trigger": 'event = "Order Completed"',
+    "settings": json.dumps(
+        {
+            "event_source": "web",
+            "event": "Purchase",
+            "event_id": {"@path": "$.properties.order_id"},
+            "external_id": {"@path": "$.anonymousId"},
+            "currency": {"@path": "$.properties.currency"},
+            "description": {"@template": "{{properties.currency}} order"},
+            "contents": {"@arrayPath": ["$.properties.products", {"content_id": {"@path": "$.sku"}}]},
+        }
+    ),
+}
+
+
+def differences(runner: CliRunner, tmp_path: Path, mapping: object, *events: object, preset: str = SLUGS[0]) -> str:
+    file = tmp_path / "mapping.json"
+    file.write_text(json.dumps(mapping), "utf-8")
+    stdin = "\n".join(map(json.dumps, events))
+    result = preview(runner, "-", "--mapping", str(file), "--preset", preset, "--now", NOW, stdin=stdin)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_page_says_how_a_mapping_differs_from_the_preset(runner: CliRunner, tmp_path: Path) -> None:
+    event = {
+        **ORDER,
+        "userId": "Jane Doe",
+        "anonymousId": "a",
+        "properties": {"value": 5, "currency": "EUR", "order_id": "O-1", "products": [{"sku": "S", "price": 5}]},
+    }
+    page = differences(runner, tmp_path, {"data": {"subscriptions": [MINE]}}, event)
+    assert page.split("compared with the preset:\n")[1].split("\n\n")[0].splitlines() == [
+        "      Complete Payment:",
+        "         changed  event: CompletePayment → Purchase",
+        "         changed  event_id: m1 → O-1",
+        "         changed  user.external_id[0]",
+        "         removed  properties.contents[0].price: 5",
+        "         removed  properties.content_type: product",
+        "         removed  properties.value: 5",
+        "         removed  properties.order_id: O-1",
+        "         added    properties.contents[0].content_id: S",
+        "         added    properties.description: EUR order",
+    ]
+
+
+def test_the_same_mapping_is_said_to_be_the_same(runner: CliRunner, tmp_path: Path) -> None:
+    for slug in SLUGS:
+        page = differences(runner, tmp_path, load_presets(slug), {**ORDER, "userId": "u"}, preset=slug)
+        assert "same request" in page or "neither can be sent" in page
+        assert "changed" not in page
+
+
+def test_subscriptions_that_only_one_side_has_are_named(runner: CliRunner, tmp_path: Path) -> None:
+    mine = [
+        {"name": "All", "trigger": 'type = "track"', "settings": {"event": "Lead"}},
+        {"name": "Paid", "trigger": 'event = "Order Completed"', "settings": {"event": "CompletePayment"}},
+        {"name": "Off", "enabled": False},
+    ]
+    page = differences(runner, tmp_path, mine, ORDER, {"type": "page"}, {"type": "alias"})
+    for line in (
+        "      All: no preset does this\n",
+        "      Paid, beside the preset Complete Payment:\n",
+        "         removed  event_id: m1\n",
+        "      Page View: only the preset does this (PageView)\n",
+        "3. alias\n   no subscription wants it: nothing is sent\n\n",
+    ):
+        assert line in page
+
+
+def test_what_cannot_be_sent_is_compared_as_well(runner: CliRunner, tmp_path: Path) -> None:
+    mine = [{"name": "Paid", "trigger": 'event = "Order Completed"', "settings": {"event": "CompletePayment"}}]
+    page = differences(runner, tmp_path, mine, {**ORDER, "properties": {"value": "much"}})
+    assert "the preset's cannot be sent: Value must be a number but it was a string." in page
+    mine[0]["settings"] = {"event": "E", "value": "much"}
+    page = differences(runner, tmp_path, mine, ORDER)
+    assert "Paid, beside the preset Complete Payment: the preset's could be sent" in page
+
+
+def test_the_stable_form_knows_no_differences(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "mapping.json").write_text(json.dumps(MINE), "utf-8")
+    result = preview(runner, "-", "--json", "--mapping", str(tmp_path / "mapping.json"), stdin=json.dumps(ORDER))
+    (document,) = documents(result)
+    assert set(document) == {"index", "results"}
+    assert set(document["results"][0]) == {"subscription", "request", "error", "repairs"}
+
+
+def test_a_pipe_is_read_as_well(runner: CliRunner, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, json.dumps(MINE).encode())
+    os.close(writing)
+    result = preview(runner, "-", "--mapping", f"/dev/fd/{reading}", stdin=json.dumps(ORDER))
+    os.close(reading)
+    assert "TikTok gets Purchase" in result.stdout
+
+
+def test_every_problem_of_a_mapping_is_a_line(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(json.dumps([{**MINE, "settings": "{"}, {**MINE, "settings": {"a": {"@b": 1}}}, 7]))
+    result = preview(runner, "-", "--mapping", "m.json", stdin="")
+    assert result.exit_code == 2
+    assert [line.removeprefix("Error: ").partition(" ")[0] for line in result.stderr.splitlines()] == ["m.json:"] * 3
 
 
 def test_the_page_for_people(runner: CliRunner) -> None:

@@ -109,6 +109,51 @@ def test_destinations_by_number() -> None:
     assert destination.overlap_with == "pixel"
 
 
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ("mine.json", "{folder}/mine.json"),
+        ("sub/mine", "{folder}/sub/mine"),
+        ("/elsewhere/mine.json", "/elsewhere/mine.json"),
+        ("tiktok-conversion", "{folder}/tiktok-conversion"),
+    ],
+)
+def test_a_mapping_file_is_looked_for_beside_the_file_that_names_it(tmp_path: Path, named: str, found: str) -> None:
+    file = tmp_path / "relay.toml"
+    file.write_text(f'[[destinations]]\nname = "a"\nevent_source_id = "X"\naccess_token = "t"\nmapping = "{named}"\n')
+    (destination,) = load_settings(file, {}).settings.destinations
+    assert destination.mapping_file == Path(found.format(folder=tmp_path))
+    assert destination.preset == "tiktok-conversions"
+
+
+def test_a_mapping_file_of_the_environment_is_looked_for_where_the_relay_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    environ = {f"RELAY_DESTINATIONS__0__{key}": "x" for key in ("NAME", "EVENT_SOURCE_ID", "ACCESS_TOKEN")}
+    environ |= {"RELAY_DESTINATIONS__0__MAPPING": "mine.json", "RELAY_DESTINATIONS__0__EVENT_SOURCE": "offline"}
+    loaded = load_settings(None, environ)
+    assert loaded.settings.destinations[0].mapping_file == tmp_path / "mine.json"
+    assert loaded.settings.destinations[0].preset == "tiktok-offline-conversions"
+    assert loaded.effective()["destinations.0.mapping"] == ("mine.json", "RELAY_DESTINATIONS__0__MAPPING")
+
+
+@pytest.mark.parametrize("named", ["", "tiktok-app-events"])
+def test_a_preset_family_is_no_file(named: str, tmp_path: Path) -> None:
+    file = tmp_path / "relay.toml"
+    file.write_text(f'[[destinations]]\nname = "a"\nevent_source_id = "X"\naccess_token = "t"\nmapping = "{named}"\n')
+    (destination,) = load_settings(file, {}).settings.destinations
+    assert destination.mapping_file is None
+    assert destination.preset == (named or "tiktok-conversions")
+
+
+@pytest.mark.parametrize("text", ["destinations = 3", "destinations = [3]", "[[destinations]]\nmapping = 3"])
+def test_destinations_of_a_wrong_type_are_problems(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "relay.toml"
+    file.write_text(text)
+    assert any(line.startswith("destinations") for line in problems({}, file))
+
+
 def test_kubernetes_service_links_are_told_apart() -> None:
     assert any("enableServiceLinks" in line for line in problems({"RELAY_PORT": "tcp://10.0.0.1:80"}))
     assert load_settings(None, {"RELAY_SERVICE_HOST": "10.0.0.1", "RELAY_PORT_80_TCP": "tcp://10.0.0.1:80"})

@@ -24,6 +24,7 @@ ALERTS = {
     "RelayBacklogAge": "warning",
     "RelayBacklogGrowth": "warning",
     "RelayDeadLetters": "warning",
+    "RelayMappingRefused": "warning",
     "RelayBooksUnbalanced": "critical",
     "RelaySenderRefused": "critical",
     "RelayFilteredShare": "warning",

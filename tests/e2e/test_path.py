@@ -5,6 +5,10 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import os
+import signal
+import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -128,6 +132,27 @@ def test_sigterm_finishes_and_stops_valkey(tmp_path: Path) -> None:
         assert relay.stop() == 0
         assert relay.valkey_pid() is None
         assert "Traceback" not in relay.tail(100_000)
+
+
+@pytest.mark.e2e
+def test_a_terminal_that_goes_away_stops_the_relay_and_any_other_hangup_does_not(tmp_path: Path) -> None:
+    master, slave = os.openpty()
+    # The shell leads a session of its own, so that the first terminal it opens is the one whose end it hears of.
+    command = ["sh", "-c", f"exec {sys.executable} -m relay serve <{os.ttyname(slave)} >&0 2>&0"]
+    relay = Relay.create(tmp_path, "http://127.0.0.1:1", command)
+    try:
+        relay.up()
+        assert relay.child is not None
+        relay.child.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert relay.child.poll() is None, "a hangup of somebody's making only reads files again"
+        os.close(slave)
+        os.close(master)
+        assert relay.child.wait(30) == 0
+        assert relay.valkey_pid() is None
+    finally:
+        relay.kill()
+        relay.kill_valkey()
 
 
 @pytest.mark.e2e

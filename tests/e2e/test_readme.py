@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,9 +11,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -50,6 +54,8 @@ RUN_HERE = {
     "relay dead-letters requeue tiktok --all",
     "relay pause tiktok && relay resume tiktok",
     "relay preview events.jsonl",
+    'curl -s "https://api.segmentapis.com/destinations/',
+    "relay preview orders.jsonl --mapping shop-mapping.json",
     "relay send events.jsonl",
 }
 
@@ -194,3 +200,66 @@ def test_the_exports_are_enough_to_serve(tmp_path: Path) -> None:
     finally:
         serve.terminate()
         assert serve.wait(40) == 0
+
+
+def section(root: Path, title: str) -> str:
+    """One section of the README."""
+    text = (root / "README.md").read_text(encoding="utf-8")
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def block(text: str, language: str, number: int = 0) -> str:
+    """The content of a code block."""
+    found: list[str] = re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return found[number]
+
+
+@contextlib.contextmanager
+def segments_api(document: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Segment's Public API as far as the README uses it; what it was asked, by path and token."""
+    asked: list[tuple[str, str]] = []
+
+    class Api(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers["Authorization"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(document.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.e2e
+def test_bring_your_own_mapping(root: Path, tmp_path: Path) -> None:
+    text = section(root, "Bring your own Segment mapping")
+    environ = clean_environ(DESTINATION_ID="d-1", SEGMENT_API_TOKEN="made-up")
+    if not shutil.which("curl"):
+        missing("needs curl")
+    with segments_api(block(text, "json")) as (url, asked):
+        curl = next(line for line in commands(root) if "api.segmentapis.com" in line)
+        words = curl.replace("https://api.segmentapis.com", url)
+        subprocess.run(["sh", "-c", words], cwd=tmp_path, env=environ, check=True, timeout=30)
+    assert asked == [("/destinations/d-1/subscriptions?pagination.count=200", "Bearer made-up")]
+    (tmp_path / "orders.jsonl").write_text(block(text, "json", 1), encoding="utf-8")
+    preview = shlex.split(block(text, "sh", 1))[1:]
+    done = subprocess.run([*RELAY, *preview], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+    for line in block(text, "text").splitlines():
+        assert line in done.stdout.splitlines()
+    toml = block(text, "toml").replace("/run/secrets/tiktok_token", str(tmp_path / "token"))
+    (tmp_path / "relay.toml").write_text(toml, encoding="utf-8")
+    (tmp_path / "token").write_text("made-up")
+    check = subprocess.run(
+        [*RELAY, "check", "--offline"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert re.search(r"ok +shop +\S+/shop-mapping\.json +1 subscription\b", check.stdout), check.stdout + check.stderr
+    assert "PROBLEM" not in check.stdout

@@ -26,6 +26,7 @@ class Families:
         self._calls()
         self._owed()
         self._store()
+        self._mappings()
         self._process()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -138,6 +139,14 @@ class Families:
         self.clock_skew = self._gauge("clock_skew_seconds", "Clock of the store minus clock of this process.")
         self.redis_up = self._gauge("redis_up", "1 while the store answers.")
         self.embedded = self._counter("embedded_changes_total", "What happened to the embedded Valkey.", "change")
+
+    def _mappings(self) -> None:
+        self.mapping_reloads = self._counter(
+            "mapping_reloads_total", "Mapping files that were read again, by what came of it.", "destination", "result"
+        )
+        self.mapping_refused = self._gauge(
+            "mapping_refused", "1 while the mapping file cannot be used and an older one is in force.", "destination"
+        )
 
     def _process(self) -> None:
         self.loop_lag = self._gauge("event_loop_lag_seconds", "How late the event loop came back in the last second.")

@@ -37,6 +37,8 @@ LEVELS: Mapping[type, str] = {
     told.LeaseLost: WARNING,
     told.DeadLettersMoved: INFO,
     told.DestinationPaused: INFO,
+    told.MappingReloaded: INFO,
+    told.MappingRefused: WARNING,
     told.StoreLost: ERROR,
     told.StoreWarned: WARNING,
     told.StoreRestored: INFO,
@@ -138,6 +140,8 @@ def spread(notice: Notice) -> dict[str, Any]:
             found["destination"], found["class"] = value.destination, value.klass.value
         elif name in {"message", "detail", "error"}:
             found[name] = scrubbed(value)
+        elif name == "problems":
+            found[name] = [scrubbed(problem) for problem in value]
         else:
             found[name] = list(value) if isinstance(value, tuple) else value
     return found

@@ -26,6 +26,7 @@ from relay.ports import Clock
 CURRENCIES = ("USD", "EUR", "GBP", "JPY", "BRL", "IDR", "MXN", "AUD", "CAD", "SAR")
 OTHER = "other"
 MOST_CODES = 100  # TikTok lists about 70; a proxy in between may invent more
+RELOADED, REFUSED = "reloaded", "refused"  # what came of a mapping file that was read again
 REJECTED = "rejected"  # reason of the intake's own dead letters
 SILENT = frozenset({StoreTrouble.AWAY, StoreTrouble.LOADING})
 FORGOTTEN_AFTER_S = 300  # a sender that stopped trying is no longer being refused
@@ -82,6 +83,8 @@ class Metrics:
             told.EntriesReturned: self._entries_returned,
             told.CallAnswered: self._call_answered,
             told.DeadLettersMoved: self._dead_letters_moved,
+            told.MappingReloaded: lambda notice: self._mapping_read(notice.destination, RELOADED),
+            told.MappingRefused: lambda notice: self._mapping_read(notice.destination, REFUSED),
             told.StoreLost: self._store_lost,
             told.StoreSurveyed: self._store_surveyed,
             told.LoopLagged: self._loop_lagged,
@@ -182,6 +185,10 @@ class Metrics:
     def _dead_letters_moved(self, notice: told.DeadLettersMoved) -> None:
         self._families.letters_moved.labels(notice.destination, notice.action).inc(notice.count)
 
+    def _mapping_read(self, destination: str, result: str) -> None:
+        self._families.mapping_reloads.labels(destination, result).inc()
+        self._families.mapping_refused.labels(destination).set(result == REFUSED)
+
     def _store_lost(self, notice: told.StoreLost) -> None:
         if notice.trouble in SILENT:  # a full store still answers, and delivery goes on
             self._families.redis_up.set(0)
@@ -217,6 +224,9 @@ class Metrics:
                 families.settled.labels(destination, klass, ending)
         for reason in DeadReason:
             families.dead_letters.labels(destination, reason)
+        for result in (RELOADED, REFUSED):
+            families.mapping_reloads.labels(destination, result)
+        families.mapping_refused.labels(destination)
         families.request_seconds.ensure(destination)
         families.requests.labels(destination, "delivered", "0")
         self._gauges.start(destination)

@@ -44,6 +44,8 @@ EVERY: list[Notice] = [
     told.LeaseLost(VIEWS, "1-0"),
     told.DeadLettersMoved("tiktok", "requeue", 4),
     told.DestinationPaused("tiktok", paused=True),
+    told.MappingReloaded("tiktok", 15),
+    told.MappingRefused("tiktok", 2, ("/etc/m.json: Lead: /a has an invalid directive: @bar.", "x: 'Jane Doe'")),
     told.StoreLost("redis_unreachable", "connection refused"),
     told.StoreWarned("eviction", "allkeys-lru throws entries away"),
     told.StoreRestored(2.5),

@@ -70,6 +70,15 @@ def test_a_line_has_time_level_event_and_fields() -> None:
     }
 
 
+def test_a_refused_mapping_lists_its_problems_without_what_people_wrote() -> None:
+    desk = Desk()
+    desk.tell(told.MappingRefused("shop", 7, ("/etc/m.json: Lead: /a has an invalid directive: @bar.", "is 'Jane D.'")))
+    (line,) = desk.lines()
+    assert (line["level"], line["event"], line["destination"]) == ("warning", "mapping_refused", "shop")
+    assert line["count"] == 7
+    assert line["problems"] == ["/etc/m.json: Lead: /a has an invalid directive: @bar.", "is '[value]'"]
+
+
 def test_good_news_are_no_warnings() -> None:
     desk = Desk()
     desk.tell(

@@ -40,6 +40,8 @@ CONTRACT = {
     "relay_build_info": {"version", "role"},
     "relay_sender_refused_seconds": {"source"},
     "relay_entries_settled_total": {"destination", "class", "ending"},
+    "relay_mapping_reloads_total": {"destination", "result"},
+    "relay_mapping_refused": {"destination"},
 }
 
 
@@ -206,6 +208,20 @@ def test_a_surplus_does_not_hide_a_deficit(metrics: Metrics) -> None:
         )
     )
     assert Scrape(metrics)("relay_books_unbalanced", destination="tiktok") == 4
+
+
+def test_a_refused_mapping_is_shown_until_a_good_one_comes(metrics: Metrics) -> None:
+    assert Scrape(metrics)("relay_mapping_refused", destination="second") == 0
+    metrics(told.MappingRefused("tiktok", 1, ("x",)))
+    scrape = Scrape(metrics)
+    assert scrape("relay_mapping_refused", destination="tiktok") == 1
+    assert scrape("relay_mapping_reloads_total", destination="tiktok", result="refused") == 1
+    assert scrape("relay_mapping_refused", destination="second") == 0
+    metrics(told.MappingReloaded("tiktok", 3))
+    scrape = Scrape(metrics)
+    assert scrape("relay_mapping_refused", destination="tiktok") == 0
+    assert scrape("relay_mapping_reloads_total", destination="tiktok", result="reloaded") == 1
+    assert scrape("relay_mapping_reloads_total", destination="tiktok", result="refused") == 1
 
 
 def test_clock_skew_is_the_store_minus_this_process(metrics: Metrics, clock: FakeClock) -> None:
