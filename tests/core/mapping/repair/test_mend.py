@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from relay.core.mapping import Item, compile_destination, load_presets
 from relay.core.mapping.repair import Rule
+from relay.core.tiktok.validity import Caution
 
 NOW = 1_718_454_896
 ORDER = {
@@ -165,3 +168,10 @@ def test_what_segment_sends_is_never_touched(event: dict[str, Any]) -> None:
     with_repair, without = only(event), only(event, repair=False)
     assert with_repair.data == without.data
     assert with_repair.repairs == ()
+
+
+def test_the_readme_lists_every_rule_and_caution() -> None:
+    text = (Path(__file__).parents[4] / "README.md").read_text("utf-8")
+    section = text.partition("## Events that Segment would lose")[2].partition("\n## ")[0]
+    assert {rule.value for rule in Rule} <= set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE))
+    assert {caution.value for caution in Caution} <= set(re.findall(r"`(\w+)`", section))
