@@ -8,19 +8,15 @@ nothing is odd.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from relay.core.mapping.compiler import compile_root
-from relay.core.mapping.generate import written
+from relay.core.mapping.generate import Gather, written
 from relay.core.mapping.plan import plan_of
 from relay.core.mapping.schema.coercion import Findings
 from relay.core.mapping.schema.schema import Schema
 from relay.core.mapping.syntax import root_of
 from relay.core.mapping.values import JsonObject
-
-# From an event to the payload as the destination takes it. Raises MappingError when a directive fails on the event.
-Gather = Callable[[JsonObject, Findings], JsonObject]
 
 
 def compile_gather(mapping: Any, schema: Schema) -> Gather:
@@ -29,17 +25,13 @@ def compile_gather(mapping: Any, schema: Schema) -> Gather:
     plan = plan_of(root_of(mapping), schema)
     if plan is None:
         return plainly
-    quick = written(plan, schema)
 
-    def gather(event: JsonObject, findings: Findings) -> JsonObject:
-        payload = quick(event, findings)
-        if payload is not None and not findings.problems:
-            return payload
+    def again(event: JsonObject, findings: Findings) -> JsonObject:
         findings.problems.clear()
         findings.infinite.clear()
         return plainly(event, findings)
 
-    return gather
+    return written(plan, schema, again)
 
 
 def compile_plain_gather(mapping: Any, schema: Schema) -> Gather:

@@ -2,14 +2,16 @@
 
 Closures cost a call for each of ninety fields; straight lines cost a look-up. Nothing of an event and no text of a
 mapping ever becomes code: keys appear as literals (``repr`` of a str), everything else as names bound in a namespace.
-The function answers None when the plain way has to be gone (see ``gather``).
+Where anything is odd the function goes the plain way, all over again (see ``gather``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, cast
 
+from relay.core.mapping.errors import MappingError
 from relay.core.mapping.javascript.numbers import SAFE
 from relay.core.mapping.paths import Steps
 from relay.core.mapping.plan import Paths, Plan, Shaped, Source
@@ -18,36 +20,41 @@ from relay.core.mapping.schema.field import Field, Kind
 from relay.core.mapping.schema.schema import Fill, Schema
 from relay.core.mapping.values import UNDEFINED, JsonObject
 
-Quick = Callable[[JsonObject, Findings], JsonObject | None]
+# From an event to the payload as the destination takes it. Raises MappingError when a directive fails on the event.
+Gather = Callable[[JsonObject, Findings], JsonObject]
 
 _FEW = 4  # keys that are cheaper to look up one by one than to rule out together
 
 
-def written(plan: Plan, schema: Schema) -> Quick:
-    """The function of a plan."""
-    writer = _Writer(schema)
+def written(plan: Plan, schema: Schema, plainly: Gather) -> Gather:
+    """The function of a plan. ``plainly`` is the other way to the same payload."""
+    writer = _Writer(schema, plainly)
     body: list[str] = []
     for name, source in plan.fields.items():
         body += writer.field(name, source)
     body += writer.boxes(plan.boxes)
-    fixed, complete = writer.bind(plan.fixed), writer.bind(schema.is_complete)
     surely = schema.is_surely_complete(plan.fixed, {*plan.fields, *plan.boxes})
+    fine = (
+        "not findings.problems" if surely else f"not findings.problems and {writer.bind(schema.is_complete)}(payload)"
+    )
     lines = [
         *writer.functions,
         "def quick(event, findings):",
         *_indented(
             [
                 *writer.parents,
-                f"payload = {fixed}.copy()",
-                *body,
-                "return payload"
-                if surely
-                else f"return payload if not findings.problems and {complete}(payload) else None",
+                f"payload = {writer.bind(plan.fixed)}.copy()",
+                # Of several directives that fail, the plain way names the one that comes first in the mapping.
+                "try:",
+                *_indented([*body, "pass"]),
+                "except MappingError:",
+                "    return plainly(event, findings)",
+                f"return payload if {fine} else plainly(event, findings)",
             ]
         ),
     ]
     exec(compile("\n".join(lines), "<mapping>", "exec"), writer.names)  # noqa: S102 - see the module's docstring
-    return cast("Quick", writer.names["quick"])
+    return cast("Gather", writer.names["quick"])
 
 
 def _indented(lines: list[str]) -> list[str]:
@@ -66,10 +73,15 @@ def _is_kept(kind: Kind, name: str) -> str:
 class _Writer:
     """Lines under construction. ``parents`` look up the objects on the way to values, ``functions`` stand before."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, plainly: Gather) -> None:
         self._schema = schema
         self._nodes: dict[Steps, str] = {(): "event"}
-        self.names: dict[str, Any] = {"EMPTY": {}, "UNDEFINED": UNDEFINED}
+        self.names: dict[str, Any] = {
+            "EMPTY": {},
+            "UNDEFINED": UNDEFINED,
+            "MappingError": MappingError,
+            "plainly": plainly,
+        }
         self.parents: list[str] = []
         self.functions: list[str] = []
 
@@ -84,7 +96,7 @@ class _Writer:
         field = self._schema.field(name)
         fill = self._schema.filler(name)
         if isinstance(source, Paths):
-            return [*self._value(source), *_when_there(self._put(name, field, fill))] if field else []
+            return self._found(source, self._put(name, field, fill)) if field else []
         if isinstance(source, Shaped):
             if field and field.many and field.members:
                 return self._shaped(field, source, fill)
@@ -94,42 +106,65 @@ class _Writer:
     def boxes(self, boxes: Mapping[str, Mapping[str, Source]]) -> list[str]:
         """Lines that fill object fields. Those that look into the same object are ruled out at once."""
         lines: list[str] = []
-        rare: dict[str, tuple[set[str], list[str]]] = {}
+        closures: list[str] = []
+        alike: dict[str, list[tuple[set[str], list[str]]]] = {}
         for name, members in boxes.items():
             keys, found, computed = self._box(name, members)
-            lines += computed
-            if sum(map(len, keys.values())) < _FEW:
-                lines += found
-            elif len(keys) > 1:
-                lines += self._guarded(keys, found)
-            else:
+            closures += computed
+            if len(keys) == 1:
                 node, names = next(iter(keys.items()))
-                together = rare.setdefault(node, (set(), []))
-                together[0].update(names)
-                together[1].extend(self._guarded(keys, found))
-        for node, (names, found) in rare.items():
-            lines += self._guarded({node: names}, found)
-        return lines
+                alike.setdefault(node, []).append((names, found))
+            elif keys:
+                lines += self._guarded(keys, found)
+        for node, group in alike.items():
+            together = [line for names, found in group for line in self._guarded({node: names}, found)]
+            every = set().union(*(names for names, _ in group))
+            lines += self._guarded({node: every}, together) if len(group) > 1 else together
+        return lines + closures
 
     def _guarded(self, keys: Mapping[str, set[str]], lines: list[str]) -> list[str]:
         """Only when one of the keys is in its object."""
-        present = (f"not {self.bind(frozenset(names))}.isdisjoint({node})" for node, names in keys.items())
-        return [f"if {' or '.join(present)}:", *_indented(lines)]
+        present = (
+            [f"{name!r} in {node}" for name in sorted(names)]
+            if len(names) < _FEW
+            else [f"{node} and not {self.bind(frozenset(names))}.isdisjoint({node})"]
+            for node, names in keys.items()
+        )
+        return [f"if {' or '.join(chain.from_iterable(present))}:", *_indented(lines)]
 
     def _box(self, name: str, members: Mapping[str, Source]) -> tuple[dict[str, set[str]], list[str], list[str]]:
-        """Of one object field: the keys it reads by object, lines for members found by path, lines for the others."""
-        lines: list[str] = []
+        """Of one object field: the keys it reads by object, lines for members found by path, lines for the others.
+
+        The others come after, because they add to the object that the lines have made, if they have.
+        """
+        lines = ["box = {}"]
         keys: dict[str, set[str]] = {}
         computed: list[str] = []
         for member, source in members.items():
-            fill = self._schema.member_filler(name, member)
+            known = self._schema.member(name, member)
             if not isinstance(source, Paths):
-                computed += self._computed(source.resolve if isinstance(source, Shaped) else source, fill)
-            elif self._schema.has_member(name, member):
+                resolve = source.resolve if isinstance(source, Shaped) else source
+                computed += self._computed(resolve, self._schema.member_filler(name, member))
+            elif known:
                 for steps in filter(None, (source.first, source.otherwise)):
                     keys.setdefault(self._node(steps[:-1]), set()).add(steps[-1])
-                lines += [*self._value(source), *_when_there([f"{self.bind(fill)}(value, payload, findings)"])]
-        return keys, lines, computed
+                lines += self._found(source, self._put_in_box(name, known))
+        return keys, [*lines, "if box:", f"    payload[{name!r}] = box"], computed
+
+    def _put_in_box(self, name: str, member: Field) -> list[str]:
+        put = f"box[{member.name!r}] = value"
+        checked = [
+            f"value = {self.bind(self._schema.member_check(name, member.name))}(value, findings)",
+            "if value is not UNDEFINED:",
+            f"    {put}",
+        ]
+        if member.many:
+            return checked
+        return [f"if {self._is_fine(member)}:", f"    {put}", "else:", *_indented(checked)]
+
+    def _is_fine(self, field: Field) -> str:
+        among = f" and value in {self.bind(frozenset(field.choices))}" if field.choices else ""
+        return f"{_is_kept(field.kind, 'value')}{among}"
 
     def _node(self, steps: Steps) -> str:
         """The variable of an object on the way; nothing there counts as an empty one, anything else is odd."""
@@ -141,27 +176,31 @@ class _Writer:
                 f"if {node} is None:",
                 f"    {node} = EMPTY",
                 f"elif type({node}) is not dict:",
-                "    return None",
+                "    return plainly(event, findings)",
             ]
         return self._nodes[steps]
+
+    def _found(self, paths: Paths, lines: list[str]) -> list[str]:
+        """The lines, for a value that exists."""
+        found = [f"value = {self._at(paths.first)}"]
+        if paths.otherwise:
+            found += ["if value is None:", f"    value = {self._at(paths.otherwise)}"]
+        return [*found, *_when_there(lines)]
 
     def _at(self, steps: Steps) -> str:
         return f"{self._node(steps[:-1])}.get({steps[-1]!r})"
 
-    def _value(self, paths: Paths) -> list[str]:
-        lines = [f"value = {self._at(paths.first)}"]
-        if paths.otherwise:
-            lines += ["if value is None:", f"    value = {self._at(paths.otherwise)}"]
-        return lines
-
     def _put(self, name: str, field: Field, fill: Fill) -> list[str]:
         call = f"{self.bind(fill)}(value, payload, findings)"
-        if field.choices or field.kind in {Kind.OBJECT, Kind.INTEGER}:
+        if field.kind in {Kind.OBJECT, Kind.INTEGER}:
             return [call]
-        kept = "[value]" if field.many else "value"
-        put = [f"    payload[{name!r}] = {kept}"]
+        if field.choices:
+            return [f"if {self._is_fine(field)}:", f"    payload[{name!r}] = value", "else:", f"    {call}"]
+        value, number = ("[value]", "[str(value)]") if field.many else ("value", "str(value)")
+        put = [f"    payload[{name!r}] = {value}"]
         if field.kind is Kind.STRING:
             put = ["    if value:", *_indented(put)]
+            put += [f"elif type(value) is int and -{SAFE} <= value <= {SAFE}:", f"    payload[{name!r}] = {number}"]
         return [f"if {_is_kept(field.kind, 'value')}:", *put, "else:", f"    {call}"]
 
     def _computed(self, resolve: Callable[[Any], Any], fill: Fill) -> list[str]:
@@ -174,20 +213,18 @@ class _Writer:
 
     def _shaped(self, field: Field, shaped: Shaped, fill: Fill) -> list[str]:
         function = self._list_function(field, dict(shaped.members))
-        return [
-            f"value = {self._at(shaped.root)}",
-            *_when_there(
-                [
-                    "if type(value) is dict:",
-                    "    value = [value]",
-                    f"found = {function}(value, findings) if type(value) is list else None",
-                    "if found is not None:",
-                    f"    payload[{field.name!r}] = found",
-                    "else:",
-                    *_indented(self._computed(shaped.resolve, fill)),
-                ]
-            ),
-        ]
+        return self._found(
+            Paths(shaped.root),
+            [
+                "if type(value) is dict:",
+                "    value = [value]",
+                f"found = {function}(value, findings) if type(value) is list else None",
+                "if found is not None:",
+                f"    payload[{field.name!r}] = found",
+                "else:",
+                *_indented(self._computed(shaped.resolve, fill)),
+            ],
+        )
 
     def _list_function(self, field: Field, keys: Mapping[str, str]) -> str:
         """A function from a list to its items; None when one of them is no object."""
@@ -198,8 +235,8 @@ class _Writer:
         for name in names:
             check = self.bind(scalar(known[name]))
             lines += [
-                f"member = value.get({keys[name]!r}, UNDEFINED)",
-                "if member is not UNDEFINED:",
+                f"if {keys[name]!r} in value:",
+                f"    member = value[{keys[name]!r}]",
                 f"    item[{name!r}] = member if {_is_kept(known[name].kind, 'member')} else {check}(member, findings)",
             ]
         self.functions += [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.core.mapping import load_presets
+from relay.core.mapping import MappingError, load_presets
 from relay.core.mapping.gather import compile_gather, compile_plain_gather
 from relay.core.mapping.presets import SLUGS
 from relay.core.mapping.schema.coercion import Findings
@@ -120,3 +120,13 @@ def test_events_never_share_what_the_function_fills() -> None:
     first, second = gather({"city": "Ulm"}, Findings()), gather({}, Findings())
     assert first["address"] == {"city": "Ulm"}
     assert second["address"] == {}
+
+
+def test_of_two_directives_that_fail_the_first_one_written_is_named() -> None:
+    mapping = {
+        "event": "X",
+        "address": {"city": {"@case": {"operator": "upside down", "value": {"@path": "$.a"}}}},
+        "query": {"@template": {"@path": "$.b"}},
+    }
+    with pytest.raises(MappingError, match="operator key"):
+        compile_gather(mapping, KITS["tiktok-conversions"].schema)({"a": "x", "b": 5}, Findings())

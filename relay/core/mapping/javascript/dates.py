@@ -9,10 +9,12 @@ from relay.core.mapping.javascript.date_parts import Day, TimeOfDay, Zone, is_ho
 from relay.core.mapping.javascript.date_tokens import END, SPACE, WORD, Scanner, Token
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, without paying for time zone objects
-# What SDKs and people's own code write, sparing nearly every event the full parser: date, time, zone.
+# What people's own code writes besides: a date, perhaps with a time, with or without seconds, fraction and zone. Before
+# year 1000 V8 takes the first number for a day when a space follows the date.
 _USUAL = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?"
-    r"(?:Z|([+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?"
+    r"([1-9][0-9]{3}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-5][0-9])(?:\.[0-9]+)?)?"
+    r"(?:Z|([+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]))?)?"
 )
 _LIMIT = 8_640_000_000_000_000
 
@@ -23,17 +25,24 @@ class _Invalid(Exception):
 
 def epoch_seconds(text: str) -> int | None:
     """``Math.floor(new Date(text) / 1000)``; None for an invalid date."""
-    usual = _USUAL.fullmatch(text)
-    if usual:
-        try:
-            moment = datetime.fromisoformat(usual[1])
-        except ValueError:
-            pass  # 30 February, 24:00 and the like: the full parser knows what V8 makes of them
-        else:
-            since = moment - _EPOCH
-            return since.days * 86_400 + since.seconds - (_offset(usual[2]) if usual[2] else 0)
+    try:
+        # ``2024-01-15T10:30:00.123Z``, which every SDK writes, is told by its punctuation: cheaper than a pattern.
+        if text[4:17:3] == "--T::" and text[19::4] == ".Z" and text[20:23].isdecimal() and text.isascii():
+            since = datetime.fromisoformat(text[:19]) - _EPOCH
+            return since.days * 86_400 + since.seconds
+        if usual := _USUAL.fullmatch(text):
+            return _usual_seconds(*usual.groups())
+    except ValueError:
+        pass  # 30 February, 24:00 and the like: the full parser knows what V8 makes of them
     found = epoch_milliseconds(text)
     return None if found is None else found // 1000
+
+
+def _usual_seconds(date: str, minute: str | None, second: str | None, zone: str | None) -> int:
+    seconds = (datetime.fromisoformat(date) - _EPOCH).days * 86_400
+    if minute:
+        seconds += int(minute[:2]) * 3600 + int(minute[3:]) * 60 + int(second or 0)
+    return seconds - _offset(zone) if zone else seconds
 
 
 def _offset(zone: str) -> int:

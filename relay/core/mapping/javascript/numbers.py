@@ -46,6 +46,8 @@ def text_of(number: float) -> str:
         return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"  # noqa: PLR0124 - NaN
     if number == 0:
         return "0"
+    if 1e-4 <= abs(number) < 1e16:  # where Python writes no exponent either
+        return repr(number).removesuffix(".0")
     sign = "-" if number < 0 else ""
     return sign + _laid_out(*_shortest(abs(number)))
 

@@ -10,6 +10,7 @@ from relay.core.mapping.javascript.text import utf8
 
 _EDGES = "".join(map(chr, range(0x21)))
 _INSIDE = str.maketrans("", "", "\t\n\r")
+_HIDING = re.compile(r"[%\t\n\r]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
 _FORBIDDEN = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7f\ufffd]")
@@ -26,12 +27,11 @@ _SPECIAL = frozenset({"http", "https", "ws", "wss", "ftp"})
 
 def query_value(url: str, name: str) -> str | None:
     """First value of parameter ``name``; None when the URL is invalid or the parameter is missing."""
-    if "?" not in url:
+    # A name that is not there as written could only be hidden behind escapes, or broken up by what a parser drops.
+    if "?" not in url or (name not in url and not _HIDING.search(url)):
         return None
     ordinary = _ORDINARY.match(url)
     query = ordinary[1] if ordinary else _query(url)
-    if name not in query and "%" not in query:
-        return None
     for pair in query.split("&"):
         key, _, value = pair.partition("=")
         if _decoded(key) == name and pair:

@@ -24,6 +24,9 @@ class Schema:
     def __init__(self, fields: Sequence[Field], demands: Sequence[Demand] = ()) -> None:
         self._fields = {field.name: field for field in fields}
         self._fills = {field.name: _fill(field.name, _top_level(field)) for field in fields}
+        self._member_checks = {
+            (field.name, member.name): _member(member, field.name) for field in fields for member in field.members
+        }
         self._required = tuple(field.name for field in fields if field.required)
         self._required_members = tuple(
             (field.name, member.name)
@@ -38,9 +41,9 @@ class Schema:
         """The field of this name."""
         return self._fields.get(name)
 
-    def has_member(self, name: str, member: str) -> bool:
-        """Whether an object field knows this member."""
-        return any(inner.name == member for inner in self._fields[name].members)
+    def member(self, name: str, member: str) -> Field | None:
+        """The member of an object field."""
+        return next((inner for inner in self._fields[name].members if inner.name == member), None)
 
     def is_record(self, name: str) -> bool:
         """Whether the field is a single object."""
@@ -53,8 +56,12 @@ class Schema:
 
     def member_filler(self, name: str, member: str) -> Fill:
         """Fills one member of an object field that the payload has already (possibly empty and shared)."""
-        found = next((inner for inner in self._fields[name].members if inner.name == member), None)
-        return nothing if found is None else _fill_member(name, member, _member(found, name))
+        known = self.member(name, member) is not None
+        return _fill_member(name, member, self.member_check(name, member)) if known else nothing
+
+    def member_check(self, name: str, member: str) -> Check:
+        """The check of a member that the object field knows; UNDEFINED for what is as good as absent."""
+        return self._member_checks[name, member]
 
     def is_complete(self, payload: JsonObject) -> bool:
         """Whether no field is missing from a payload admitted without problems. A False may still turn out fine."""
