@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from relay.core.mapping.errors import MappingError
 from relay.core.mapping.javascript.numbers import SAFE
-from relay.core.mapping.paths import Steps
+from relay.core.mapping.paths import Steps, stand_in
 from relay.core.mapping.plan import Paths, Plan, Shaped, Source
 from relay.core.mapping.schema.coercion import Findings, scalar
 from relay.core.mapping.schema.field import Field, Kind
@@ -53,6 +53,7 @@ def written(plan: Plan, schema: Schema, plainly: Gather) -> Gather:
             ]
         ),
     ]
+    writer.bind_stand_ins()
     exec(compile("\n".join(lines), "<mapping>", "exec"), writer.names)  # noqa: S102 - see the module's docstring
     return cast("Gather", writer.names["quick"])
 
@@ -76,6 +77,7 @@ class _Writer:
     def __init__(self, schema: Schema, plainly: Gather) -> None:
         self._schema = schema
         self._nodes: dict[Steps, str] = {(): "event"}
+        self._keys: dict[Steps, set[str]] = {}  # that are looked up in each node
         self.names: dict[str, Any] = {
             "EMPTY": {},
             "UNDEFINED": UNDEFINED,
@@ -90,6 +92,10 @@ class _Writer:
         name = f"bound{len(self.names)}"
         self.names[name] = value
         return name
+
+    def bind_stand_ins(self) -> None:
+        """For objects on the way that turn out to be something else."""
+        self.names |= {f"odd_{self._nodes[steps]}": stand_in(keys) for steps, keys in self._keys.items()}
 
     def field(self, name: str, source: Source) -> list[str]:
         """Lines that fill one field of the payload."""
@@ -167,16 +173,16 @@ class _Writer:
         return f"{_is_kept(field.kind, 'value')}{among}"
 
     def _node(self, steps: Steps) -> str:
-        """The variable of an object on the way; nothing there counts as an empty one, anything else is odd."""
+        """The variable of an object on the way; nothing there counts as an empty one."""
         if steps not in self._nodes:
-            parent = self._node(steps[:-1])
+            self._node(steps[:-1])
             node = self._nodes[steps] = f"node{len(self._nodes)}"
             self.parents += [
-                f"{node} = {parent}.get({steps[-1]!r})",
+                f"{node} = {self._at(steps)}",
                 f"if {node} is None:",
                 f"    {node} = EMPTY",
                 f"elif type({node}) is not dict:",
-                "    return plainly(event, findings)",
+                f"    {node} = odd_{node}({node})",
             ]
         return self._nodes[steps]
 
@@ -188,6 +194,7 @@ class _Writer:
         return [*found, *_when_there(lines)]
 
     def _at(self, steps: Steps) -> str:
+        self._keys.setdefault(steps[:-1], set()).add(steps[-1])
         return f"{self._node(steps[:-1])}.get({steps[-1]!r})"
 
     def _put(self, name: str, field: Field, fill: Fill) -> list[str]:
@@ -218,16 +225,15 @@ class _Writer:
             [
                 "if type(value) is dict:",
                 "    value = [value]",
-                f"found = {function}(value, findings) if type(value) is list else None",
-                "if found is not None:",
-                f"    payload[{field.name!r}] = found",
+                "if type(value) is list:",
+                f"    payload[{field.name!r}] = {function}(value, findings)",
                 "else:",
                 *_indented(self._computed(shaped.resolve, fill)),
             ],
         )
 
     def _list_function(self, field: Field, keys: Mapping[str, str]) -> str:
-        """A function from a list to its items; None when one of them is no object."""
+        """A function from a list to its items. Nulls, of which a list may hold thousands, share one."""
         known = {member.name: member for member in field.members}
         names = [name for name in (keys if field.as_written else known) if name in keys and name in known]
         function = f"items{len(self.functions)}"
@@ -244,13 +250,21 @@ class _Writer:
             "    found = []",
             "    for value in values:",
             "        if type(value) is not dict:",
-            "            return None",
+            *_indented(_indented(_indented(self._odd_element(keys, known, names)))),
             "        item = {}",
             *_indented(_indented(lines)),
             "        found.append(item)",
             "    return found",
         ]
         return function
+
+    def _odd_element(self, keys: Mapping[str, str], known: Mapping[str, Field], names: list[str]) -> list[str]:
+        findings = Findings()
+        null = {name: scalar(known[name])(None, findings) for name in names}
+        lines = [f"value = {self.bind(stand_in(keys[name] for name in names))}(value)"]
+        if findings.problems:
+            return lines
+        return ["if value is None:", f"    found.append({self.bind(null)})", "    continue", *lines]
 
 
 def _when_there(lines: list[str]) -> list[str]:

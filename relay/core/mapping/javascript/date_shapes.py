@@ -13,9 +13,9 @@ _NUMBER |= {name: number for number, name in enumerate(MONTHS, 1)}
 # Below year 1000 a first number can be taken for a day; those are left to the full parser.
 _YEAR = "(?P<year>[1-9][0-9]{3})"
 _MONTH, _DAY = "(?P<month>[0-9]{1,2})", "(?P<day>[0-9]{1,2})"
-_NAME = f"(?P<month>{'|'.join(MONTHS)})[a-z]*"
+_NAME = f"(?P<month>{'|'.join(MONTHS)})[a-z]*+"
 _WEEKDAY = "(?:(?:mon|tue|wed|thu|fri|sat|sun),? )?"
-_CLOCK = r"(?P<hour>[01]?[0-9]|2[0-3]):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9])(?:\.[0-9]+)?)?"
+_CLOCK = r"(?P<hour>[01]?[0-9]|2[0-3]):(?P<minute>[0-5][0-9])(?::(?P<second>[0-5][0-9])(?:\.[0-9]++)?)?"
 _OFFSET = "(?P<offset>[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
 _ZONE = f"(?: ?Z| GMT| UTC| )?{_OFFSET}?"
 
@@ -38,7 +38,7 @@ _DIGIT_FIRST = (
 _LETTER_FIRST = (
     _DAY_AND_NAME,
     # Mon Jan 15 2024 10:30:00 GMT+0100 (Central European Standard Time)
-    _shape(rf"{_WEEKDAY}{_NAME} {_DAY},? {_YEAR}(?: {_CLOCK}{_ZONE}(?: \([^()\0]*\))?)?"),
+    _shape(rf"{_WEEKDAY}{_NAME} {_DAY},? {_YEAR}(?: {_CLOCK}{_ZONE}(?: \([^()\0]*+\))?)?"),
 )
 
 

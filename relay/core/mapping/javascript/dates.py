@@ -8,7 +8,7 @@ from datetime import datetime
 from relay.core.mapping.javascript.date_parts import Day, TimeOfDay, Zone, is_hour, is_minute, milliseconds
 from relay.core.mapping.javascript.date_shapes import usual_seconds
 from relay.core.mapping.javascript.date_tokens import END, SPACE, WORD, Scanner, Token
-from relay.core.mapping.javascript.text import SPACES
+from relay.core.mapping.javascript.text import WHITESPACE
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, without paying for time zone objects
 _LONGEST = 128  # characters; the longest that ``Date.prototype.toString`` writes are about 70
@@ -43,7 +43,7 @@ def epoch_milliseconds(text: str) -> int | None:
     V8 reads the longest texts, and skips what it does not know: seconds of work for us that nobody's date is worth.
     """
     if len(text) > _LONGEST:
-        text = SPACES.sub(" ", text)
+        text = _one_space_around(text)
     if len(text) > _LONGEST or not _DIGIT.search(text):
         return None
     reader = _Reader(text)
@@ -58,6 +58,12 @@ def epoch_milliseconds(text: str) -> int | None:
         return None
     result = days * 86_400_000 + time - offset
     return result if -_LIMIT <= result <= _LIMIT else None
+
+
+def _one_space_around(text: str) -> str:
+    """Padding cut to one: that there is some makes a difference, how much does not."""
+    start = len(text) - len(text.lstrip(WHITESPACE))
+    return text[max(start - 1, 0) : len(text.rstrip(WHITESPACE)) + 1]
 
 
 def _demand(holds: bool) -> None:  # noqa: FBT001 - reads like an assertion

@@ -8,9 +8,10 @@ import re
 from relay.core.mapping.javascript.text import trim
 
 SAFE = 2**53
-# Digits must be matched in one way only: two neighbours that both take them cost a square of the length to refuse.
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_RADIX = re.compile(r"0(?:[xX]([0-9a-fA-F]+)|[oO]([0-7]+)|[bB]([01]+))")
+# Digits can be matched in one way only, and are never given back: neighbours that both take them would need the square
+# of a text's length to refuse it.
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
+_RADIX = re.compile(r"0(?:[xX]([0-9a-fA-F]++)|[oO]([0-7]++)|[bB]([01]++))")
 _BASES = (16, 8, 2)
 _INFINITY = {"Infinity": math.inf, "+Infinity": math.inf, "-Infinity": -math.inf}
 

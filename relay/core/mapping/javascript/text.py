@@ -9,7 +9,7 @@ WHITESPACE = (
     "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
     "\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-SPACES = re.compile(f"[{re.escape(WHITESPACE)}]+")
+_SPACES = re.compile(f"[{re.escape(WHITESPACE)}]+")
 _LONE = re.compile("[\ud800-\udfff]")
 
 
@@ -20,7 +20,7 @@ def trim(text: str) -> str:
 
 def without_space(text: str) -> str:
     """All of JavaScript's white space removed, wherever it stands."""
-    return SPACES.sub("", text)
+    return _SPACES.sub("", text)
 
 
 def utf8(text: str) -> bytes:

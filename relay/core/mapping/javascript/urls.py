@@ -20,7 +20,7 @@ _FORBIDDEN_OPAQUE = re.compile(r"[\x00 #/:<>?@\[\\\]^|]")
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]*")
 # A web address that is valid at first sight, and its query; all others are looked at closely.
 _ORDINARY = re.compile(
-    r"https?://(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/[^?#\x00-\x20]*)?\?([^#\x00-\x20]*)(?:#[^\x00-\x20]*)?\Z"
+    r"https?://[a-z0-9-][a-z0-9.-]{0,252}\.[a-z]{2,63}(?:/[^?#\x00-\x20]*+)?\?([^#\x00-\x20]*+)(?:#[^\x00-\x20]*+)?\Z"
 )
 _SPECIAL = frozenset({"http", "https", "ws", "wss", "ftp"})
 

@@ -23,37 +23,39 @@ class Findings:
 
 # From a value and where to report to the value as its type wants it (the value itself when it cannot).
 Check = Callable[[Any, Findings], Any]
-# The same with the name of the value in messages.
-NamedCheck = Callable[[Any, Findings, str], Any]
+# The same with what messages call the value: a title, or the path of a list and a place in it.
+NumberedCheck = Callable[[Any, Findings, str, int | None], Any]
 
 _ARTICLE = {"integer": "an", "array": "an", "object": "an"}
 
 
 def scalar(field: Field) -> Check:
     """A check of one value, which messages call by the field's title. What is usual is spared the long way."""
-    general, title = named_scalar(field), field.title
+    general, title = numbered_scalar(field), field.title
     if field.kind is Kind.NUMBER:
         return _quick_number(general, title)
     if field.kind is Kind.STRING and not field.choices:
         return _quick_string(general, title)
     if field.kind is Kind.BOOLEAN:
-        return lambda value, findings: value if type(value) is bool else general(value, findings, title)
+        return lambda value, findings: value if type(value) is bool else general(value, findings, title, None)
     choices = frozenset(field.choices)
-    return lambda value, findings: value if type(value) is str and value in choices else general(value, findings, title)
+    return lambda value, findings: (
+        value if type(value) is str and value in choices else general(value, findings, title, None)
+    )
 
 
-def _quick_string(general: NamedCheck, title: str) -> Check:
+def _quick_string(general: NumberedCheck, title: str) -> Check:
     def check(value: Any, findings: Findings) -> Any:
         if type(value) is str:
             return value
         if type(value) is int and -SAFE <= value <= SAFE:
             return str(value)
-        return general(value, findings, title)
+        return general(value, findings, title, None)
 
     return check
 
 
-def _quick_number(general: NamedCheck, title: str) -> Check:
+def _quick_number(general: NumberedCheck, title: str) -> Check:
     def check(value: Any, findings: Findings) -> Any:
         kind = type(value)
         if kind is int:
@@ -64,29 +66,33 @@ def _quick_number(general: NamedCheck, title: str) -> Check:
                 return value
         elif kind is str and value and math.isfinite(number := number_of(value)):
             return for_json(number)
-        return general(value, findings, title)
+        return general(value, findings, title, None)
 
     return check
 
 
-def named_scalar(field: Field) -> NamedCheck:
-    """A check of one value of a list, which messages call by its place."""
+def numbered_scalar(field: Field) -> NumberedCheck:
+    """A check of one value, named only when there is something to say: lists can be long."""
     kind, coerce, choices = field.kind, COERCIONS[field.kind], field.choices
 
-    def check(value: Any, findings: Findings, name: str) -> Any:
+    def check(value: Any, findings: Findings, title: str, index: int | None) -> Any:
         # A list of one stands for its element, once; the element is then what a message describes.
         subject = value[0] if type(value) is list and len(value) == 1 else value
         found = coerce(subject)
         if found is UNDEFINED:
             found = subject
-            findings.problems.append(mismatch(name, kind, subject))
+            findings.problems.append(mismatch(_name(title, index), kind, subject))
         elif type(found) is float and math.isinf(found):
-            findings.infinite.append(name)
+            findings.infinite.append(_name(title, index))
         if choices and (type(found) is not str or found not in choices):
-            findings.problems.append(f"{name} must be {_choice_list(choices)}.")
+            findings.problems.append(f"{_name(title, index)} must be {_choice_list(choices)}.")
         return found
 
     return check
+
+
+def _name(title: str, index: int | None) -> str:
+    return title if index is None else f"The value at {title}/{index}"
 
 
 def mismatch(name: str, wanted: str, value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from relay.core.mapping.javascript.numbers import SAFE
-from relay.core.mapping.schema.coercion import Check, Findings, mismatch, named_scalar, scalar
+from relay.core.mapping.schema.coercion import Check, Findings, NumberedCheck, mismatch, numbered_scalar, scalar
 from relay.core.mapping.schema.field import Field, Kind
 from relay.core.mapping.values import JsonObject, exists
 
@@ -18,16 +18,26 @@ def list_of(field: Field, path: str) -> Check:
 def _scalars(field: Field, path: str) -> Check:
     """Empty texts are removed only from lists that hold no texts."""
     keeps_empty = field.kind is Kind.STRING
-    element = named_scalar(field)
+    element = _text(field) if keeps_empty else numbered_scalar(field)
 
     def check(values: list[Any], findings: Findings) -> list[Any]:
         if keeps_empty and _are_texts(values):
             return values
         left = [value for value in values if exists(value) and (keeps_empty or value != "")]
-        return [
-            value if keeps_empty and type(value) is str else element(value, findings, f"The value at {path}/{index}")
-            for index, value in enumerate(left)
-        ]
+        return [element(value, findings, path, index) for index, value in enumerate(left)]
+
+    return check
+
+
+def _text(field: Field) -> NumberedCheck:
+    general = numbered_scalar(field)
+
+    def check(value: Any, findings: Findings, path: str, index: int | None) -> Any:
+        if type(value) is str:
+            return value
+        if type(value) is int and -SAFE <= value <= SAFE:
+            return str(value)
+        return general(value, findings, path, index)
 
     return check
 
