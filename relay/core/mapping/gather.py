@@ -1,9 +1,8 @@
 """Mapping and schema of one subscription in one pass.
 
 Presets are mostly paths and "this path, else that one": those become straight lines of Python (see ``generate``);
-other members keep their closures. Whatever is odd in an event (a text where an object belongs, a missing or refused
-value) is done again the plain way: resolve all, then check in order. So the quick way must be right only where
-nothing is odd.
+other members keep their closures. A mapping that is a directive as a whole, and an event on which a directive fails, go
+the plain way: resolve all, then check in order. The plain way is also what the quick one is tested against.
 """
 
 from __future__ import annotations

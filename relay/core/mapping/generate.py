@@ -2,15 +2,16 @@
 
 Closures cost a call for each of ninety fields; straight lines cost a look-up. Nothing of an event and no text of a
 mapping ever becomes code: keys appear as literals (``repr`` of a str), everything else as names bound in a namespace.
-Where anything is odd the function goes the plain way, all over again (see ``gather``).
+Where it cannot tell what the plain way would say (see ``gather``), the function goes that way, all over again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, groupby
 from typing import Any, cast
 
+from relay.core.mapping.directives.resolver import Resolver
 from relay.core.mapping.errors import MappingError
 from relay.core.mapping.javascript.numbers import SAFE
 from relay.core.mapping.paths import Steps, stand_in
@@ -27,18 +28,19 @@ _FEW = 4  # keys that are cheaper to look up one by one than to rule out togethe
 
 
 def written(plan: Plan, schema: Schema, plainly: Gather) -> Gather:
-    """The function of a plan. ``plainly`` is the other way to the same payload."""
+    """The function of a plan. ``plainly`` is the other way to the same payload.
+
+    Fields come in the schema's order, so that problems do.
+    """
     writer = _Writer(schema, plainly)
     body: list[str] = []
-    for name, source in plan.fields.items():
-        body += writer.field(name, source)
-    body += writer.boxes(plan.boxes)
-    surely = schema.is_surely_complete(plan.fixed, {*plan.fields, *plan.boxes})
-    fine = (
-        "not findings.problems" if surely else f"not findings.problems and {writer.bind(schema.is_complete)}(payload)"
-    )
+    for are_boxes, names in groupby(schema.names, plan.boxes.__contains__):
+        if are_boxes:
+            body += writer.boxes({name: plan.boxes[name] for name in names})
+        else:
+            body += writer.fields(plan.fields, names)
+    body += writer.fields(plan.fields, [name for name in plan.fields if not schema.field(name)])
     lines = [
-        *writer.functions,
         "def quick(event, findings):",
         *_indented(
             [
@@ -49,12 +51,14 @@ def written(plan: Plan, schema: Schema, plainly: Gather) -> Gather:
                 *_indented([*body, "pass"]),
                 "except MappingError:",
                 "    return plainly(event, findings)",
-                f"return payload if {fine} else plainly(event, findings)",
+                *writer.completion(plan),
+                "return payload",
             ]
         ),
     ]
     writer.bind_stand_ins()
-    exec(compile("\n".join(lines), "<mapping>", "exec"), writer.names)  # noqa: S102 - see the module's docstring
+    text = "\n".join([*writer.functions, *lines])
+    exec(compile(text, "<mapping>", "exec"), writer.names)  # noqa: S102 - see the module's docstring
     return cast("Gather", writer.names["quick"])
 
 
@@ -97,65 +101,79 @@ class _Writer:
         """For objects on the way that turn out to be something else."""
         self.names |= {f"odd_{self._nodes[steps]}": stand_in(keys) for steps, keys in self._keys.items()}
 
-    def field(self, name: str, source: Source) -> list[str]:
-        """Lines that fill one field of the payload."""
+    def fields(self, sources: Mapping[str, Source], names: Iterable[str]) -> list[str]:
+        """Lines that fill fields of the payload, in the order of the names."""
+        return [line for name in names if name in sources for line in self._field(name, sources[name])]
+
+    def _field(self, name: str, source: Source) -> list[str]:
         field = self._schema.field(name)
         fill = self._schema.filler(name)
         if isinstance(source, Paths):
             return self._found(source, self._put(name, field, fill)) if field else []
-        if isinstance(source, Shaped):
-            if field and field.many and field.members:
-                return self._shaped(field, source, fill)
-            source = source.resolve
-        return self._computed(source, fill)
+        if isinstance(source, Shaped) and field and field.many and field.members:
+            return self._shaped(field, source, fill)
+        return self._computed(source, [f"{self.bind(fill)}(value, payload, findings)"])
+
+    def completion(self, plan: Plan) -> list[str]:
+        """Lines that say what is missing, unless no event can leave anything out."""
+        mapped = {*plan.fields, *plan.boxes}
+        if self._schema.is_surely_complete(plan.fixed, mapped):
+            return []
+        return [
+            f"if not {self.bind(self._schema.is_complete)}(payload):",
+            # Demands ask for a value as it was written; one that was mapped has been admitted already.
+            "    return plainly(event, findings)"
+            if self._schema.demands_by(mapped)
+            else f"    findings.problems[:0] = {self.bind(self._schema.missing)}(payload, payload)",
+        ]
 
     def boxes(self, boxes: Mapping[str, Mapping[str, Source]]) -> list[str]:
-        """Lines that fill object fields. Those that look into the same object are ruled out at once."""
+        """Lines that fill object fields. Neighbours that look into the same object are ruled out at once."""
+        found = [(self._needs(name, members), self._box(name, members)) for name, members in boxes.items()]
         lines: list[str] = []
-        closures: list[str] = []
-        alike: dict[str, list[tuple[set[str], list[str]]]] = {}
-        for name, members in boxes.items():
-            keys, found, computed = self._box(name, members)
-            closures += computed
-            if len(keys) == 1:
-                node, names = next(iter(keys.items()))
-                alike.setdefault(node, []).append((names, found))
-            elif keys:
-                lines += self._guarded(keys, found)
-        for node, group in alike.items():
-            together = [line for names, found in group for line in self._guarded({node: names}, found)]
-            every = set().union(*(names for names, _ in group))
-            lines += self._guarded({node: every}, together) if len(group) > 1 else together
-        return lines + closures
+        for node, neighbours in groupby(found, lambda box: next(iter(box[0])) if len(box[0]) == 1 else ""):
+            group = list(neighbours)
+            inner = [line for keys, box in group for line in self._guarded(keys, box)]
+            every = {node: set().union(*(keys[node] for keys, _ in group))} if node and len(group) > 1 else {}
+            lines += self._guarded(every, inner)
+        return lines
+
+    def _needs(self, name: str, members: Mapping[str, Source]) -> dict[str, set[str]]:
+        """By object, the keys without which a box stays empty; none when it cannot be told by keys alone."""
+        keys: dict[str, set[str]] = {}
+        for member, source in members.items():
+            if not isinstance(source, Paths):
+                return {}
+            if self._schema.member(name, member):
+                for steps in filter(None, (source.first, source.otherwise)):
+                    keys.setdefault(self._node(steps[:-1]), set()).add(steps[-1])
+        return {} if self._schema.required_members(name) else keys
 
     def _guarded(self, keys: Mapping[str, set[str]], lines: list[str]) -> list[str]:
-        """Only when one of the keys is in its object."""
+        """Only when one of the keys is in its object; without keys, always."""
         present = (
             [f"{name!r} in {node}" for name in sorted(names)]
             if len(names) < _FEW
             else [f"{node} and not {self.bind(frozenset(names))}.isdisjoint({node})"]
             for node, names in keys.items()
         )
-        return [f"if {' or '.join(chain.from_iterable(present))}:", *_indented(lines)]
+        return [f"if {' or '.join(chain.from_iterable(present))}:", *_indented(lines)] if keys else lines
 
-    def _box(self, name: str, members: Mapping[str, Source]) -> tuple[dict[str, set[str]], list[str], list[str]]:
-        """Of one object field: the keys it reads by object, lines for members found by path, lines for the others.
-
-        The others come after, because they add to the object that the lines have made, if they have.
-        """
-        lines = ["box = {}"]
-        keys: dict[str, set[str]] = {}
-        computed: list[str] = []
-        for member, source in members.items():
-            known = self._schema.member(name, member)
-            if not isinstance(source, Paths):
-                resolve = source.resolve if isinstance(source, Shaped) else source
-                computed += self._computed(resolve, self._schema.member_filler(name, member))
-            elif known:
-                for steps in filter(None, (source.first, source.otherwise)):
-                    keys.setdefault(self._node(steps[:-1]), set()).add(steps[-1])
-                lines += self._found(source, self._put_in_box(name, known))
-        return keys, [*lines, "if box:", f"    payload[{name!r}] = box"], computed
+    def _box(self, name: str, members: Mapping[str, Source]) -> list[str]:
+        """Lines that fill one object field, in the schema's order; members that it does not know come last."""
+        lines: list[str] = []
+        for member in self._schema.members(name):
+            if member.name in members:
+                source, put = members[member.name], self._put_in_box(name, member)
+                lines += self._found(source, put) if isinstance(source, Paths) else self._computed(source, put)
+        for member_name, source in members.items():
+            if not isinstance(source, Paths) and not self._schema.member(name, member_name):
+                lines += self._computed(source, ["pass"])
+        if required := self._schema.required_members(name):
+            lines = ["before = len(findings.problems)", *lines]
+            for key, message in reversed(required.items()):
+                lines += [f"if {key!r} not in box:", f"    findings.problems.insert(before, {message!r})"]
+        return ["box = {}", *lines, "if box:", f"    payload[{name!r}] = box"]
 
     def _put_in_box(self, name: str, member: Field) -> list[str]:
         put = f"box[{member.name!r}] = value"
@@ -210,12 +228,13 @@ class _Writer:
             put += [f"elif type(value) is int and -{SAFE} <= value <= {SAFE}:", f"    payload[{name!r}] = {number}"]
         return [f"if {_is_kept(field.kind, 'value')}:", *put, "else:", f"    {call}"]
 
-    def _computed(self, resolve: Callable[[Any], Any], fill: Fill) -> list[str]:
-        """A closure is called even for a field that the schema drops: it may fail."""
+    def _computed(self, source: Shaped | Resolver, lines: list[str]) -> list[str]:
+        """The lines, for a value of a closure, which is called even if nobody wants the value: it may fail."""
+        resolve = source.resolve if isinstance(source, Shaped) else source
         return [
             f"value = {self.bind(resolve)}(event)",
             "if value is not None and value is not UNDEFINED:",
-            f"    {self.bind(fill)}(value, payload, findings)",
+            *_indented(lines),
         ]
 
     def _shaped(self, field: Field, shaped: Shaped, fill: Fill) -> list[str]:
@@ -228,40 +247,41 @@ class _Writer:
                 "if type(value) is list:",
                 f"    payload[{field.name!r}] = {function}(value, findings)",
                 "else:",
-                *_indented(self._computed(shaped.resolve, fill)),
+                *_indented(self._computed(shaped, [f"{self.bind(fill)}(value, payload, findings)"])),
             ],
         )
 
     def _list_function(self, field: Field, keys: Mapping[str, str]) -> str:
         """A function from a list to its items. Nulls, of which a list may hold thousands, share one."""
-        known = {member.name: member for member in field.members}
-        names = [name for name in (keys if field.as_written else known) if name in keys and name in known]
+        known = {member.name: member for member in field.members if member.name in keys}
         function = f"items{len(self.functions)}"
         lines: list[str] = []
-        for name in names:
-            check = self.bind(scalar(known[name]))
+        for name, member in known.items():
+            check = self.bind(scalar(member))
             lines += [
                 f"if {keys[name]!r} in value:",
                 f"    member = value[{keys[name]!r}]",
-                f"    item[{name!r}] = member if {_is_kept(known[name].kind, 'member')} else {check}(member, findings)",
+                f"    item[{name!r}] = member if {_is_kept(member.kind, 'member')} else {check}(member, findings)",
             ]
+        order = [name for name in (keys if field.as_written else known) if name in known]
+        made = "item" if order == list(known) else f"{{name: item[name] for name in {order!r} if name in item}}"
         self.functions += [
             f"def {function}(values, findings):",
             "    found = []",
             "    for value in values:",
             "        if type(value) is not dict:",
-            *_indented(_indented(_indented(self._odd_element(keys, known, names)))),
+            *_indented(_indented(_indented(self._odd_element(keys, known, order)))),
             "        item = {}",
             *_indented(_indented(lines)),
-            "        found.append(item)",
+            f"        found.append({made})",
             "    return found",
         ]
         return function
 
-    def _odd_element(self, keys: Mapping[str, str], known: Mapping[str, Field], names: list[str]) -> list[str]:
+    def _odd_element(self, keys: Mapping[str, str], known: Mapping[str, Field], order: list[str]) -> list[str]:
         findings = Findings()
-        null = {name: scalar(known[name])(None, findings) for name in names}
-        lines = [f"value = {self.bind(stand_in(keys[name] for name in names))}(value)"]
+        null = {name: scalar(known[name])(None, findings) for name in order}
+        lines = [f"value = {self.bind(stand_in(keys[name] for name in order))}(value)"]
         if findings.problems:
             return lines
         return ["if value is None:", f"    found.append({self.bind(null)})", "    continue", *lines]

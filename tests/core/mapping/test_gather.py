@@ -15,7 +15,7 @@ from relay.core.mapping.schema.coercion import Findings
 from relay.core.mapping.subscription import KITS
 from tests.core.mapping.events import events
 
-PRESETS = [(slug, preset) for slug in SLUGS for preset in load_presets(slug)[:6]]
+PRESETS = [(slug, preset) for slug in SLUGS for preset in load_presets(slug)]
 GATHERS = [
     (compile_gather(preset["mapping"], KITS[slug].schema), compile_plain_gather(preset["mapping"], KITS[slug].schema))
     for slug, preset in PRESETS
