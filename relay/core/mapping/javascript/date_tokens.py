@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from relay.core.mapping.javascript.text import WHITESPACE
@@ -82,8 +83,7 @@ class Scanner:
             return _END_TOKEN
         start, self._at = found.span()
         if found.lastindex == 1:
-            digits = found[1].lstrip("0")[:_SIGNIFICANT]
-            return Token(NUMBER, int(digits or "0"), self._at - start)
+            return _number(found[1])
         if found.lastindex == 2:
             return _word(found[2])
         if found.lastindex == 3:
@@ -104,6 +104,12 @@ class Scanner:
         return len(self._text)
 
 
+@lru_cache(1024)
+def _number(text: str) -> Token:
+    return Token(NUMBER, int(text.lstrip("0")[:_SIGNIFICANT] or "0"), len(text))
+
+
+@lru_cache(1024)
 def _word(text: str) -> Token:
     """Only ASCII letters are folded, so that no other letter becomes part of a name."""
     start = text[:3]

@@ -42,10 +42,12 @@ def epoch_milliseconds(text: str) -> int | None:
 
     V8 reads the longest texts, and skips what it does not know: seconds of work for us that nobody's date is worth.
     """
+    if not _DIGIT.search(text):
+        return None
     if len(text) > _LONGEST:
         text = _one_space_around(text)
-    if len(text) > _LONGEST or not _DIGIT.search(text):
-        return None
+        if len(text) > _LONGEST:
+            return None
     reader = _Reader(text)
     try:
         reader.read()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import Any, NoReturn
 
 import orjson
@@ -12,7 +11,6 @@ import orjson
 from relay.core.mapping.javascript.numbers import text_of
 from relay.core.mapping.values import UNDEFINED, Function, in_key_order
 
-_LONE = re.compile("[\ud800-\udfff]")
 _EXACT_DIGITS = 15
 
 
@@ -21,7 +19,8 @@ def encoded(value: Any) -> Any:
     if value is UNDEFINED or isinstance(value, Function):
         return UNDEFINED
     if type(value) is str:
-        return _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+        # Python writes a lone surrogate in just the way that JSON escapes it.
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
     if type(value) is dict:
         members = ((key, encoded(member)) for key, member in in_key_order(value).items())
         return "{" + ",".join(f"{encoded(key)}:{text}" for key, text in members if text is not UNDEFINED) + "}"

@@ -22,6 +22,7 @@ _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]*")
 _ORDINARY = re.compile(
     r"https?://[a-z0-9-][a-z0-9.-]{0,252}\.[a-z]{2,63}(?:/[^?#\x00-\x20]*+)?\?([^#\x00-\x20]*+)(?:#[^\x00-\x20]*+)?\Z"
 )
+_LONGEST_IPV6 = 47  # characters, in brackets: six groups of four and a dotted quad
 _SPECIAL = frozenset({"http", "https", "ws", "wss", "ftp"})
 
 
@@ -114,7 +115,7 @@ def _port_is_valid(port: str) -> bool:
 
 def _ipv6_is_valid(host: str) -> bool:
     """An address in brackets, without a zone."""
-    if not host.endswith("]") or "%" in host:
+    if not host.endswith("]") or "%" in host or len(host) > _LONGEST_IPV6:
         return False
     try:
         IPv6Address(host[1:-1])

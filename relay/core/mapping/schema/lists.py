@@ -17,27 +17,27 @@ def list_of(field: Field, path: str) -> Check:
 
 def _scalars(field: Field, path: str) -> Check:
     """Empty texts are removed only from lists that hold no texts."""
-    keeps_empty = field.kind is Kind.STRING
-    element = _text(field) if keeps_empty else numbered_scalar(field)
+    element = numbered_scalar(field)
+    if field.kind is Kind.STRING:
+        return _texts(element, path)
 
     def check(values: list[Any], findings: Findings) -> list[Any]:
-        if keeps_empty and _are_texts(values):
-            return values
-        left = [value for value in values if exists(value) and (keeps_empty or value != "")]
+        left = [value for value in values if exists(value) and value != ""]
         return [element(value, findings, path, index) for index, value in enumerate(left)]
 
     return check
 
 
-def _text(field: Field) -> NumberedCheck:
-    general = numbered_scalar(field)
-
-    def check(value: Any, findings: Findings, path: str, index: int | None) -> Any:
-        if type(value) is str:
-            return value
-        if type(value) is int and -SAFE <= value <= SAFE:
-            return str(value)
-        return general(value, findings, path, index)
+def _texts(element: NumberedCheck, path: str) -> Check:
+    def check(values: list[Any], findings: Findings) -> list[Any]:
+        if _are_texts(values):
+            return values
+        return [
+            str(value)
+            if type(value) is str or (type(value) is int and -SAFE <= value <= SAFE)
+            else element(value, findings, path, index)
+            for index, value in enumerate([value for value in values if exists(value)])
+        ]
 
     return check
 
