@@ -33,11 +33,25 @@ def encoded(value: Any) -> Any:
 
 
 def compact(value: Any) -> bytes:
-    """The same for what is sent. Lone surrogates and whole numbers past 64 bits need the slow way."""
+    """The same for what is sent: written in C, but for lone surrogates, whole numbers past 64 bits, and odder things."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
+        pass
+    try:
+        return orjson.dumps(_partly_written(value))
+    except orjson.JSONEncodeError:
         return str(encoded(value)).encode()
+
+
+def _partly_written(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        return {key: _partly_written(member) for key, member in value.items()}
+    if kind is list:
+        return [_partly_written(item) for item in value]
+    odd = not -(2**63) <= value < 2**64 if kind is int else kind is str and not value.isascii()
+    return orjson.Fragment(encoded(value)) if odd else value
 
 
 def decoded(value: Any) -> Any:
