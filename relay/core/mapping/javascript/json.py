@@ -33,7 +33,7 @@ def encoded(value: Any) -> Any:
 
 
 def compact(value: Any) -> bytes:
-    """The same for what is sent: written in C, but for lone surrogates, whole numbers past 64 bits, and odder things."""
+    """The same for what is sent: in C, but for lone surrogates, numbers past 64 bits and odder things."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
