@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check format bench proof drill lock clean
+.PHONY: help run test check format bench fuzz proof drill lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -43,6 +43,12 @@ format: $(VENV)/.dev ## let ruff format the code
 
 bench: $(VENV)/.dev ## ratios of the hot paths, each against a baseline of the same run
 	$(BIN)/python -m tests.benchmarks
+
+SEED := $(or $(SEED),$(shell echo $$RANDOM))
+
+fuzz: $(VENV)/.dev ## 50,000 events, 5,000 mappings and triggers of any shape, new ones each time
+	@echo "==> Fuzzing the mapper; to see the same again: make fuzz SEED=$(SEED)"
+	@RELAY_FUZZ=new $(BIN)/python -m pytest -m proof tests/core/mapping/test_fuzz.py --hypothesis-seed=$(SEED) -p no:cacheprovider
 
 proof: $(VENV)/.dev ## the long proofs in full; writes proof.json
 	$(BIN)/python -m tests.proof

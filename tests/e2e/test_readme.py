@@ -38,6 +38,7 @@ PROVED_ELSEWHERE = {
     "make test": "this very run; .ci/run calls it",
     "make check": ".ci/run calls it",
     "make bench": "test_the_other_make_targets_start_what_they_say",
+    "make fuzz": "test_the_target_that_fuzzes_names_its_tests_and_its_seed",
     "make proof": "test_the_other_make_targets_start_what_they_say",
     ".venv/bin/relay drill": "tests/cli/drilling/test_drill.py",
 }
@@ -78,6 +79,15 @@ def test_the_other_make_targets_start_what_they_say(root: Path, target: str, mod
     said = subprocess.run(["make", "-n", target], cwd=root, capture_output=True, text=True, check=True).stdout
     assert f"-m {module}" in said
     assert (root / Path(*module.split("."), "__main__.py")).is_file()
+
+
+def test_the_target_that_fuzzes_names_its_tests_and_its_seed(root: Path) -> None:
+    said = subprocess.run(["make", "-n", "fuzz", "SEED=5"], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert "make fuzz SEED=5" in said
+    assert "--hypothesis-seed=5" in said
+    found = re.search(r"tests/\S+\.py", said)
+    assert found
+    assert "RELAY_FUZZ" in (root / found[0]).read_text()
 
 
 def fresh_clone(root: Path, folder: Path) -> Path:

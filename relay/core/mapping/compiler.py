@@ -51,7 +51,7 @@ class Compiler:
             found = {name: resolve(payload) for name, resolve in members}
             return {name: value for name, value in found.items() if value is not UNDEFINED}
 
-        return _siblings(mapping, resolved) or resolved
+        return _siblings(mapping) or resolved
 
     def root(self, mapping: Any) -> Resolver:
         """A mapping that stands alone, such as the ``apply`` of @transform."""
@@ -113,7 +113,7 @@ def _received(event: Any) -> int | None:
     return epoch_milliseconds(found) if type(found) is str else None
 
 
-def _siblings(mapping: JsonObject, otherwise: Resolver) -> Resolver | None:
+def _siblings(mapping: JsonObject) -> Resolver | None:
     """An object of paths with one parent, as in presets: the parent is looked up once."""
     paths = {name: static_path(member) for name, member in mapping.items()}
     steps = [path for path in paths.values() if path]
@@ -126,6 +126,6 @@ def _siblings(mapping: JsonObject, otherwise: Resolver) -> Resolver | None:
         found = walk(payload, parent) if parent else payload
         if type(found) is dict:
             return {name: found[key] for name, key in pairs if key in found}
-        return otherwise(payload)
+        return {name: value for name, key in pairs if (value := walk(found, (key,))) is not UNDEFINED}
 
     return resolved

@@ -1,27 +1,22 @@
 """Mapping and schema of one subscription in one pass.
 
 Presets are mostly paths and "this path, else that one": those become straight lines of Python (see ``generate``);
-other members keep their closures. Whatever is odd in an event (a text where an object belongs, a missing or refused
-value) is done again the plain way: resolve all, then check in order. So the quick way must be right only where
-nothing is odd.
+other members keep their closures. A mapping that is a directive as a whole, and an event on which a directive fails, go
+the plain way: resolve all, then check in order. The plain way is also what the quick one is tested against.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from relay.core.mapping.compiler import Compiler, compile_root
 from relay.core.mapping.directives.resolver import Receipt
-from relay.core.mapping.generate import written
+from relay.core.mapping.generate import Gather, written
 from relay.core.mapping.plan import plan_of
 from relay.core.mapping.schema.coercion import Findings
 from relay.core.mapping.schema.schema import Schema
 from relay.core.mapping.syntax import root_of
 from relay.core.mapping.values import JsonObject
-
-# From an event to the payload as the destination takes it. Raises MappingError when a directive fails on the event.
-Gather = Callable[[JsonObject, Findings], JsonObject]
 
 
 def compile_gather(mapping: Any, schema: Schema, receipt: Receipt) -> Gather:
@@ -30,17 +25,13 @@ def compile_gather(mapping: Any, schema: Schema, receipt: Receipt) -> Gather:
     plan = plan_of(root_of(mapping), schema, Compiler(receipt))
     if plan is None:
         return plainly
-    quick = written(plan, schema)
 
-    def gather(event: JsonObject, findings: Findings) -> JsonObject:
-        payload = quick(event, findings)
-        if payload is not None and not findings.problems:
-            return payload
+    def again(event: JsonObject, findings: Findings) -> JsonObject:
         findings.problems.clear()
         findings.infinite.clear()
         return plainly(event, findings)
 
-    return gather
+    return written(plan, schema, again)
 
 
 def compile_plain_gather(mapping: Any, schema: Schema, receipt: Receipt) -> Gather:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from relay.core.mapping.javascript.text import length, unit_at
-from relay.core.mapping.values import UNDEFINED, Function, is_falsy, is_index
+from relay.core.mapping.values import UNDEFINED, Function, JsonObject, is_falsy, is_index
 
 Steps = tuple[str, ...]
 
@@ -43,6 +44,19 @@ def walk(value: Any, steps: Steps) -> Any:
         else:
             value = _member(value, step)
     return value
+
+
+def stand_in(keys: Iterable[str]) -> Callable[[Any], JsonObject]:
+    """From a value that is no object to one in which these keys lead where one more step of a path would lead."""
+    names = tuple(keys)
+    builtin = tuple(key for key in names if key == "length" or key in _STRING_MEMBERS or is_index(key))
+
+    def made(value: Any) -> JsonObject:
+        if is_falsy(value):
+            return dict.fromkeys(names, value)
+        return {key: found for key in builtin if (found := _member(value, key)) is not UNDEFINED}
+
+    return made
 
 
 def _member(value: Any, step: str) -> Any:

@@ -17,7 +17,7 @@ from relay.core.mapping.schema.settings import admitted_settings
 from relay.core.mapping.trigger import compile_trigger
 from relay.core.mapping.values import UNDEFINED, JsonObject, is_number
 from relay.core.tiktok.app_items import app_item
-from relay.core.tiktok.items import Builder, Built, Unbuildable, offline_item, web_item
+from relay.core.tiktok.items import Builder, Built, offline_item, web_item
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def compile_item(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Built | 
         if context is None or (type(context) is dict and context.get("personas", UNDEFINED) is None):
             return Rejected(_AUDIENCE_FAILURE, "audience")
         built = build(payload, now)
-        if isinstance(built, Unbuildable):
+        if not isinstance(built, Built):
             return Rejected(built.message)
         if findings.infinite or built.item["event_time"] is None:
             return Unsendable(built, _doubts(built, findings))

@@ -55,6 +55,7 @@ def name(text: str) -> str:
     return _hashed(without_space(text).lower()) if text else ""
 
 
+@lru_cache(_REMEMBERED)
 def place(text: str) -> str:
     """City, state, country: ASCII letters and digits in lower case, not hashed."""
     return utf8(text).translate(None, _NO_ALPHANUMERICS).decode().lower() if text else ""

@@ -39,6 +39,10 @@ _WEB_PROPERTIES = ("content_type", "currency", "value", "query", "description", 
 _PAIRED = frozenset({"mileage_value", "mileage_unit", "preferred_price_range_min", "preferred_price_range_max"})
 _VEHICLE = tuple(field.name for field in web.VEHICLE if field.name not in _PAIRED)
 _TRAVEL = tuple(field.name for field in web.TRAVEL)
+_PAGE = ("url", "referrer")
+_ADDRESS = (
+    ("city", hashing.place), ("state", hashing.place), ("country", hashing.place), ("zip_code", hashing.name),
+)  # fmt: skip
 _WEB_EXTRAS = ("ttp", "ip", "user_agent", "locale")
 
 
@@ -64,22 +68,23 @@ def head(payload: JsonObject, now: int) -> JsonObject:
 
 def web_item(payload: JsonObject, now: int) -> Built:
     """TikTok Conversions, sources web and crm."""
+    get = payload.get
     item = head(payload, now)
     item["user"] = _web_user(payload)
-    properties: JsonObject = {"contents": payload.get("contents", [])}
+    item["properties"] = properties = {"contents": get("contents", [])}
     for name in _WEB_PROPERTIES:
         if name in payload:
             properties[name] = payload[name]
-    item["properties"] = properties
-    source = payload.get("event_source") or "web"
+    source = get("event_source") or "web"
     if source == "web" and "event_spec_type" in payload:
         properties.update(_special(payload))
-    if payload.get("url") or payload.get("referrer"):
-        item["page"] = truthy(payload, ("url", "referrer"))
+    url, referrer = get("url"), get("referrer")
+    if url or referrer:
+        item["page"] = {"url": url, "referrer": referrer} if url and referrer else truthy(payload, _PAGE)
     if source == "crm":
-        item.update(_lead(payload.get("lead_fields") or {}))
-    item["limited_data_use"] = payload.get("limited_data_use", False)
-    return Built(source, payload.get("test_event_code", ""), item)
+        item.update(_lead(get("lead_fields") or {}))
+    item["limited_data_use"] = get("limited_data_use", False)
+    return Built(source, get("test_event_code", ""), item)
 
 
 def _lead(lead: JsonObject) -> JsonObject:
@@ -88,25 +93,26 @@ def _lead(lead: JsonObject) -> JsonObject:
 
 
 def _web_user(payload: JsonObject) -> JsonObject:
-    get = payload.get
-    address = get("address") or {}
-    ids, phones, emails = get("external_id"), get("phone_number"), get("email")
     user: JsonObject = {
-        "external_id": list(map(hashing.external_id, ids)) if ids else [],
-        "phone": list(map(hashing.phone, phones)) if phones else [],
-        "email": list(map(hashing.email, emails)) if emails else [],
+        "external_id": [*map(hashing.external_id, payload["external_id"])] if "external_id" in payload else [],
+        "phone": [*map(hashing.phone, payload["phone_number"])] if "phone_number" in payload else [],
+        "email": [*map(hashing.email, payload["email"])] if "email" in payload else [],
         "first_name": hashing.name(payload["first_name"]) if "first_name" in payload else "",
         "last_name": hashing.name(payload["last_name"]) if "last_name" in payload else "",
-        "city": hashing.place(address["city"]) if "city" in address else "",
-        "state": hashing.place(address["state"]) if "state" in address else "",
-        "country": hashing.place(address["country"]) if "country" in address else "",
-        "zip_code": hashing.name(address["zip_code"]) if "zip_code" in address else "",
+        "city": "",
+        "state": "",
+        "country": "",
+        "zip_code": "",
     }
-    click_id = _web_click_id(get("url"), get("ttclid"))
+    if address := payload.get("address"):
+        for name, prepared in _ADDRESS:
+            if name in address:
+                user[name] = prepared(address[name])
+    click_id = _web_click_id(payload.get("url"), payload.get("ttclid"))
     if click_id is not None:
         user["ttclid"] = click_id
     for name in _WEB_EXTRAS:
-        if value := get(name):
+        if name in payload and (value := payload[name]):
             user[name] = value
     return user
 
@@ -152,7 +158,7 @@ def offline_item(payload: JsonObject, now: int) -> Built | Unbuildable:
         **present(payload, ("value",)),
         **truthy(payload, ("query", "description", "order_id", "shop_id")),
     }
-    item["page"] = truthy(payload, ("url", "referrer"))
+    item["page"] = truthy(payload, _PAGE)
     item["limited_data_use"] = payload.get("limited_data_use", False)
     item.update(truthy(payload, ("test_event_code",)))
     return Built("offline", "", item)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.core.mapping import load_presets
+from relay.core.mapping import MappingError, load_presets
 from relay.core.mapping.directives.resolver import Receipt
 from relay.core.mapping.gather import compile_gather, compile_plain_gather
 from relay.core.mapping.presets import SLUGS
@@ -16,7 +16,7 @@ from relay.core.mapping.schema.coercion import Findings
 from relay.core.mapping.subscription import KITS
 from tests.core.mapping.events import events
 
-PRESETS = [(slug, preset) for slug in SLUGS for preset in load_presets(slug)[:6]]
+PRESETS = [(slug, preset) for slug in SLUGS for preset in load_presets(slug)]
 GATHERS = [
     tuple(way(preset["mapping"], KITS[slug].schema, Receipt()) for way in (compile_gather, compile_plain_gather))
     for slug, preset in PRESETS
@@ -121,3 +121,13 @@ def test_events_never_share_what_the_function_fills() -> None:
     first, second = gather({"city": "Ulm"}, Findings()), gather({}, Findings())
     assert first["address"] == {"city": "Ulm"}
     assert second["address"] == {}
+
+
+def test_of_two_directives_that_fail_the_first_one_written_is_named() -> None:
+    mapping = {
+        "event": "X",
+        "address": {"city": {"@case": {"operator": "upside down", "value": {"@path": "$.a"}}}},
+        "query": {"@template": {"@path": "$.b"}},
+    }
+    with pytest.raises(MappingError, match="operator key"):
+        compile_gather(mapping, KITS["tiktok-conversions"].schema, Receipt())({"a": "x", "b": 5}, Findings())

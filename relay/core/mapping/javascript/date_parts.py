@@ -53,7 +53,7 @@ class Day:
             year += 2000 if year < 50 else 1900
         if not (1 <= month <= 12 and 1 <= day <= 31):
             return None
-        return _days_from_civil(year, month) + day - 1
+        return days_from_civil(year, month) + day - 1
 
     def _year_month_day(self) -> tuple[int, int, int]:
         first, second, third = (*self.numbers, 1, 1)[:3]
@@ -136,7 +136,7 @@ class Zone:
         return self.sign * seconds * 1000 if seconds < 2**31 else None
 
 
-def _days_from_civil(year: int, month: int) -> int:
+def days_from_civil(year: int, month: int) -> int:
     """Days from 1970-01-01 to the first of a month, proleptic Gregorian, for years of any size and sign."""
     shifted = year - (month <= 2)
     era, year_of_era = divmod(shifted, 400)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from relay.core.mapping.javascript.text import WHITESPACE
 
 END, NUMBER, WORD, SYMBOL, SPACE, OTHER = range(6)
 _SIGNIFICANT = 9  # digits of a number that count
-_TOKEN = re.compile(f"([0-9]+)|((?:[A-\U0010ffff](?<![{re.escape(WHITESPACE)}]))+)|.", re.DOTALL)
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# Runs of white space, and of what means nothing, are one token: the parser cannot tell them from a single one.
+_TOKEN = re.compile(
+    f"([0-9]+)|((?:[A-\U0010ffff](?<![{re.escape(WHITESPACE)}]))+)|([{re.escape(WHITESPACE)}]+)|([+\\-:.)])|(\\()"
+    f"|[^0-9A-\U0010ffff{re.escape(WHITESPACE)}+\\-:.()]+"
+)
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ZONES = {"ut": 0, "utc": 0, "z": 0, "gmt": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5}
 _ZONES |= {"mst": -7, "mdt": -6, "pst": -8, "pdt": -7}
 _WORDS: dict[str, tuple[str, int]] = {
@@ -19,7 +24,7 @@ _WORDS: dict[str, tuple[str, int]] = {
     "t": ("T", 0),
     **{name: ("ZONE", hours) for name, hours in _ZONES.items()},
 }
-_MONTH_WORDS = {name: ("MONTH", number) for number, name in enumerate(_MONTHS, 1)}
+_MONTH_WORDS = {name: ("MONTH", number) for number, name in enumerate(MONTHS, 1)}
 
 
 class Token(NamedTuple):
@@ -46,10 +51,8 @@ class Token(NamedTuple):
 
 _END_TOKEN = Token(END)
 _OTHER_TOKEN = Token(OTHER)
-_SINGLES = {
-    **dict.fromkeys(WHITESPACE, Token(SPACE)),
-    **{symbol: Token(SYMBOL, 0, 1, symbol, (symbol == "+") - (symbol == "-")) for symbol in "+-:.)"},
-}
+_SPACE_TOKEN = Token(SPACE)
+_SYMBOLS = {symbol: Token(SYMBOL, 0, 1, symbol, (symbol == "+") - (symbol == "-")) for symbol in "+-:.)"}
 
 
 class Scanner:
@@ -80,13 +83,16 @@ class Scanner:
             return _END_TOKEN
         start, self._at = found.span()
         if found.lastindex == 1:
-            digits = found[1].lstrip("0")[:_SIGNIFICANT]
-            return Token(NUMBER, int(digits or "0"), self._at - start)
+            return _number(found[1])
         if found.lastindex == 2:
             return _word(found[2])
-        if found[0] == "(":
+        if found.lastindex == 3:
+            return _SPACE_TOKEN
+        if found.lastindex == 4:
+            return _SYMBOLS[found[4]]
+        if found.lastindex == 5:
             self._at = self._after_parentheses(start)
-        return _SINGLES.get(found[0], _OTHER_TOKEN)
+        return _OTHER_TOKEN
 
     def _after_parentheses(self, start: int) -> int:
         """Where the text goes on after balanced parentheses; its end when they are not balanced."""
@@ -98,6 +104,12 @@ class Scanner:
         return len(self._text)
 
 
+@lru_cache(1024)
+def _number(text: str) -> Token:
+    return Token(NUMBER, int(text.lstrip("0")[:_SIGNIFICANT] or "0"), len(text))
+
+
+@lru_cache(1024)
 def _word(text: str) -> Token:
     """Only ASCII letters are folded, so that no other letter becomes part of a name."""
     start = text[:3]

@@ -8,8 +8,10 @@ import re
 from relay.core.mapping.javascript.text import trim
 
 SAFE = 2**53
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_RADIX = re.compile(r"0(?:[xX]([0-9a-fA-F]+)|[oO]([0-7]+)|[bB]([01]+))")
+# Digits can be matched in one way only, and are never given back: neighbours that both take them would need the square
+# of a text's length to refuse it.
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
+_RADIX = re.compile(r"0(?:[xX]([0-9a-fA-F]++)|[oO]([0-7]++)|[bB]([01]++))")
 _BASES = (16, 8, 2)
 _INFINITY = {"Infinity": math.inf, "+Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -46,6 +48,8 @@ def text_of(number: float) -> str:
         return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"  # noqa: PLR0124 - NaN
     if number == 0:
         return "0"
+    if 1e-4 <= abs(number) < 1e16:  # where Python writes no exponent either
+        return repr(number).removesuffix(".0")
     sign = "-" if number < 0 else ""
     return sign + _laid_out(*_shortest(abs(number)))
 

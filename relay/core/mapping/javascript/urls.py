@@ -10,8 +10,9 @@ from relay.core.mapping.javascript.text import utf8
 
 _EDGES = "".join(map(chr, range(0x21)))
 _INSIDE = str.maketrans("", "", "\t\n\r")
+_HIDING = re.compile(r"[%\t\n\r]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
-_PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
+_MALFORMED = re.compile(rb"%(?![0-9a-fA-F]{2})")
 _FORBIDDEN = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7f\ufffd]")
 _AUTHORITY_END = re.compile(r"[/\\?#]")
 _PORT = re.compile(r"[0-9]*")
@@ -19,24 +20,39 @@ _FORBIDDEN_OPAQUE = re.compile(r"[\x00 #/:<>?@\[\\\]^|]")
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]*")
 # A web address that is valid at first sight, and its query; all others are looked at closely.
 _ORDINARY = re.compile(
-    r"https?://(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/[^?#\x00-\x20]*)?\?([^#\x00-\x20]*)(?:#[^\x00-\x20]*)?\Z"
+    r"https?://[a-z0-9-][a-z0-9.-]{0,252}\.[a-z]{2,63}(?:/[^?#\x00-\x20]*+)?\?([^#\x00-\x20]*+)(?:#[^\x00-\x20]*+)?\Z"
 )
+_LONGEST_IPV6 = 47  # characters, in brackets: six groups of four and a dotted quad
 _SPECIAL = frozenset({"http", "https", "ws", "wss", "ftp"})
 
 
 def query_value(url: str, name: str) -> str | None:
     """First value of parameter ``name``; None when the URL is invalid or the parameter is missing."""
-    if "?" not in url:
+    # A name that is not there as written could only be hidden behind escapes, or broken up by what a parser drops.
+    if "?" not in url or (name not in url and not _HIDING.search(url)):
         return None
     ordinary = _ORDINARY.match(url)
-    query = ordinary[1] if ordinary else _query(url)
-    if name not in query and "%" not in query:
+    pair = _pair(ordinary[1] if ordinary else _query(url), name)
+    return None if pair is None else _decoded(pair.partition("=")[2])
+
+
+def _pair(query: str, name: str) -> str | None:
+    """The first ``name=value`` or ``name`` of a query, found without taking thousands of others apart."""
+    plain = f"&{_spelled_out(query, name) if '%' in query else query}&"
+    start = f"&{name}"
+    at = plain.find(start)
+    while at >= 0 and plain[at + len(start)] not in "=&":
+        at = plain.find(start, at + 1)
+    if at < 0:
         return None
-    for pair in query.split("&"):
-        key, _, value = pair.partition("=")
-        if _decoded(key) == name and pair:
-            return _decoded(value)
-    return None
+    number = plain.count("&", 0, at)
+    return query.split("&", number + 1)[number]
+
+
+def _spelled_out(query: str, name: str) -> str:
+    """The query with the letters of the name that were written as escapes."""
+    escapes = {f"%{ord(letter):02x}": letter for letter in name}
+    return re.sub("|".join(escapes), lambda found: escapes[found[0].lower()], query, flags=re.IGNORECASE)
 
 
 def _query(url: str) -> str:
@@ -99,7 +115,7 @@ def _port_is_valid(port: str) -> bool:
 
 def _ipv6_is_valid(host: str) -> bool:
     """An address in brackets, without a zone."""
-    if not host.endswith("]") or "%" in host:
+    if not host.endswith("]") or "%" in host or len(host) > _LONGEST_IPV6:
         return False
     try:
         IPv6Address(host[1:-1])
@@ -136,9 +152,11 @@ def _ipv4_part(label: str) -> int | None:
 
 
 def _decoded(part: str) -> str:
-    """application/x-www-form-urlencoded: plus is a space, malformed escapes stay, bad UTF-8 is U+FFFD."""
+    """application/x-www-form-urlencoded: plus is a space, malformed escapes stay, bad UTF-8 is U+FFFD.
+
+    Python's own string escapes do the work, at a thirtieth of the time of a call for each escape.
+    """
     if "%" not in part and "+" not in part and part.isascii():
         return part
-    return _PERCENT.sub(lambda found: bytes([int(found[0][1:], 16)]), utf8(part.replace("+", " "))).decode(
-        "utf-8", "replace"
-    )
+    text = _MALFORMED.sub(b"%25", utf8(part.replace("+", " "))).replace(b"\\", b"\\\\").replace(b"%", b"\\x")
+    return text.decode("unicode_escape").encode("latin-1").decode("utf-8", "replace")

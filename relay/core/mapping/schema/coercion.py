@@ -23,48 +23,76 @@ class Findings:
 
 # From a value and where to report to the value as its type wants it (the value itself when it cannot).
 Check = Callable[[Any, Findings], Any]
+# The same with what messages call the value: a title, or the path of a list and a place in it.
+NumberedCheck = Callable[[Any, Findings, str, int | None], Any]
 
 _ARTICLE = {"integer": "an", "array": "an", "object": "an"}
 
 
-def scalar(field: Field, label: str = "") -> Check:
-    """A check of one value, named ``label`` in messages (the field's title unless given)."""
-    kind, choices = field.kind, field.choices
-    general = _general(field, label or field.title)
+def scalar(field: Field) -> Check:
+    """A check of one value, which messages call by the field's title. What is usual is spared the long way."""
+    general, title = numbered_scalar(field), field.title
+    if field.kind is Kind.NUMBER:
+        return _quick_number(general, title)
+    if field.kind is Kind.STRING and not field.choices:
+        return _quick_string(general, title)
+    if field.kind is Kind.BOOLEAN:
+        return lambda value, findings: value if type(value) is bool else general(value, findings, title, None)
+    choices = frozenset(field.choices)
+    return lambda value, findings: (
+        value if type(value) is str and value in choices else general(value, findings, title, None)
+    )
 
+
+def _quick_string(general: NumberedCheck, title: str) -> Check:
     def check(value: Any, findings: Findings) -> Any:
-        """What needs no coercion needs nothing else either."""
-        found = type(value)
-        if found is str:
-            fine = kind is Kind.STRING and (not choices or value in choices)
-        elif found is int:
-            fine = kind is Kind.NUMBER and -SAFE <= value <= SAFE
-        elif found is float:
-            fine = kind is Kind.NUMBER and value % 1 > 0  # a fraction: finite, and printed as JavaScript does
-        else:
-            fine = found is bool and kind is Kind.BOOLEAN
-        return value if fine else general(value, findings)
+        if type(value) is str:
+            return value
+        if type(value) is int and -SAFE <= value <= SAFE:
+            return str(value)
+        return general(value, findings, title, None)
 
     return check
 
 
-def _general(field: Field, name: str) -> Check:
-    coerce, choices = COERCIONS[field.kind], field.choices
-
+def _quick_number(general: NumberedCheck, title: str) -> Check:
     def check(value: Any, findings: Findings) -> Any:
+        kind = type(value)
+        if kind is int:
+            if -SAFE <= value <= SAFE:
+                return value
+        elif kind is float:
+            if value % 1 > 0:  # a fraction: finite, and printed as JavaScript does
+                return value
+        elif kind is str and value and math.isfinite(number := number_of(value)):
+            return for_json(number)
+        return general(value, findings, title, None)
+
+    return check
+
+
+def numbered_scalar(field: Field) -> NumberedCheck:
+    """A check of one value, named only when there is something to say: lists can be long."""
+    kind, coerce, choices = field.kind, COERCIONS[field.kind], field.choices
+
+    def check(value: Any, findings: Findings, title: str, index: int | None) -> Any:
         # A list of one stands for its element, once; the element is then what a message describes.
         subject = value[0] if type(value) is list and len(value) == 1 else value
         found = coerce(subject)
         if found is UNDEFINED:
             found = subject
-            findings.problems.append(mismatch(name, field.kind, subject))
+            findings.problems.append(mismatch(_name(title, index), kind, subject))
         elif type(found) is float and math.isinf(found):
-            findings.infinite.append(name)
+            findings.infinite.append(_name(title, index))
         if choices and (type(found) is not str or found not in choices):
-            findings.problems.append(f"{name} must be {_choice_list(choices)}.")
+            findings.problems.append(f"{_name(title, index)} must be {_choice_list(choices)}.")
         return found
 
     return check
+
+
+def _name(title: str, index: int | None) -> str:
+    return title if index is None else f"The value at {title}/{index}"
 
 
 def mismatch(name: str, wanted: str, value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from relay.core.mapping.javascript.numbers import SAFE
-from relay.core.mapping.schema.coercion import Check, Findings, mismatch, scalar
+from relay.core.mapping.schema.coercion import Check, Findings, NumberedCheck, mismatch, numbered_scalar, scalar
 from relay.core.mapping.schema.field import Field, Kind
 from relay.core.mapping.values import JsonObject, exists
 
@@ -17,15 +17,37 @@ def list_of(field: Field, path: str) -> Check:
 
 def _scalars(field: Field, path: str) -> Check:
     """Empty texts are removed only from lists that hold no texts."""
-    keeps_empty = field.kind is Kind.STRING
+    element = numbered_scalar(field)
+    if field.kind is Kind.STRING:
+        return _texts(element, path)
 
     def check(values: list[Any], findings: Findings) -> list[Any]:
-        if keeps_empty and all(type(value) is str for value in values):
-            return values
-        left = [value for value in values if exists(value) and (keeps_empty or value != "")]
-        return [scalar(field, f"The value at {path}/{index}")(value, findings) for index, value in enumerate(left)]
+        left = [value for value in values if exists(value) and value != ""]
+        return [element(value, findings, path, index) for index, value in enumerate(left)]
 
     return check
+
+
+def _texts(element: NumberedCheck, path: str) -> Check:
+    def check(values: list[Any], findings: Findings) -> list[Any]:
+        if _are_texts(values):
+            return values
+        return [
+            str(value)
+            if type(value) is str or (type(value) is int and -SAFE <= value <= SAFE)
+            else element(value, findings, path, index)
+            for index, value in enumerate([value for value in values if exists(value)])
+        ]
+
+    return check
+
+
+def _are_texts(values: list[Any]) -> bool:
+    """A loop: for the one or two values of a usual list, all() costs more than they do."""
+    for value in values:  # noqa: SIM110 - see above
+        if type(value) is not str:
+            return False
+    return True
 
 
 def _objects(field: Field, path: str) -> Check:

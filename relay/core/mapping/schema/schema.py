@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from relay.core.mapping.schema.coercion import Check, Findings, mismatch, scalar
@@ -24,14 +24,10 @@ class Schema:
     def __init__(self, fields: Sequence[Field], demands: Sequence[Demand] = ()) -> None:
         self._fields = {field.name: field for field in fields}
         self._fills = {field.name: _fill(field.name, _top_level(field)) for field in fields}
+        self._member_checks = {
+            (field.name, member.name): _member(member, field.name) for field in fields for member in field.members
+        }
         self._required = tuple(field.name for field in fields if field.required)
-        self._required_members = tuple(
-            (field.name, member.name)
-            for field in fields
-            if not field.many
-            for member in field.members
-            if member.required
-        )
         self._demands = tuple(demands)
 
     @property
@@ -39,13 +35,26 @@ class Schema:
         """All of them, in Segment's order."""
         return tuple(self._fields.values())
 
+    @property
+    def names(self) -> Iterable[str]:
+        """Of all fields, in order."""
+        return self._fields
+
     def field(self, name: str) -> Field | None:
         """The field of this name."""
         return self._fields.get(name)
 
-    def has_member(self, name: str, member: str) -> bool:
-        """Whether an object field knows this member."""
-        return any(inner.name == member for inner in self._fields[name].members)
+    def members(self, name: str) -> tuple[Field, ...]:
+        """The members of an object field, in order."""
+        return self._fields[name].members
+
+    def member(self, name: str, member: str) -> Field | None:
+        """The member of an object field."""
+        return next((inner for inner in self._fields[name].members if inner.name == member), None)
+
+    def required_members(self, name: str) -> dict[str, str]:
+        """Members that an object field cannot be without, and what to say of each that is missing."""
+        return _required_members(self._fields[name])
 
     def is_record(self, name: str) -> bool:
         """Whether the field is a single object."""
@@ -56,31 +65,30 @@ class Schema:
         """Fills one field."""
         return self._fills.get(name, nothing)
 
-    def member_filler(self, name: str, member: str) -> Fill:
-        """Fills one member of an object field that the payload has already (possibly empty and shared)."""
-        found = next((inner for inner in self._fields[name].members if inner.name == member), None)
-        return nothing if found is None else _fill_member(name, member, _member(found, name))
+    def member_check(self, name: str, member: str) -> Check:
+        """The check of a member that the object field knows; UNDEFINED for what is as good as absent."""
+        return self._member_checks[name, member]
 
     def is_complete(self, payload: JsonObject) -> bool:
-        """Whether no field is missing from a payload admitted without problems. A False may still turn out fine."""
+        """Whether no field is missing from an admitted payload. A False may still turn out fine."""
         for name in self._required:
             if name not in payload:
                 return False
-        for name, member in self._required_members:
-            if name in payload and member not in payload[name]:
-                return False
         for demand in self._demands:
-            if payload.get(demand.field) in demand.values and not all(name in payload for name in demand.needed):
+            value = payload.get(demand.field)
+            if type(value) is str and value in demand.values and not all(name in payload for name in demand.needed):
                 return False
         return True
 
     def is_surely_complete(self, fixed: JsonObject, mapped: set[str]) -> bool:
         """Whether no event can leave a field missing, given what is fixed and which other fields are mapped."""
-        if any(name not in fixed for name in self._required):
+        if any(name not in fixed for name in self._required) or self.demands_by(mapped):
             return False
-        if any(name in mapped for name, _ in self._required_members):
-            return False
-        return not any(demand.field in mapped or fixed.get(demand.field) in demand.values for demand in self._demands)
+        return not any(fixed.get(demand.field) in demand.values for demand in self._demands)
+
+    def demands_by(self, names: set[str]) -> bool:
+        """Whether something is demanded by the value of one of these fields."""
+        return any(demand.field in names for demand in self._demands)
 
     def admit(self, payload: Any, findings: Findings) -> JsonObject:
         """The payload as the destination takes it; problems go to ``findings`` in Segment's order."""
@@ -91,11 +99,14 @@ class Schema:
         for name, fill in self._fills.items():
             if name in payload:
                 fill(payload[name], admitted, findings)
-        findings.problems[:0] = self._missing(payload, admitted)
+        findings.problems[:0] = self.missing(payload, admitted)
         return admitted
 
-    def _missing(self, payload: JsonObject, admitted: JsonObject) -> list[str]:
-        """Conditional demands look at the payload as written: ``["Purchase"]`` demands nothing."""
+    def missing(self, payload: JsonObject, admitted: JsonObject) -> list[str]:
+        """What to say of each field that is missing from ``admitted``.
+
+        Conditional demands look at the payload as written: ``["Purchase"]`` demands nothing.
+        """
         problems = [
             f'{_missing_field(name)} The root value must match "then" schema.'
             for demand in self._demands
@@ -110,24 +121,15 @@ def _missing_field(name: str, owner: str = "The root value") -> str:
     return f"{owner} is missing the required field '{name}'."
 
 
+def _required_members(field: Field) -> dict[str, str]:
+    return {member.name: _missing_field(member.name, field.title) for member in field.members if member.required}
+
+
 def _fill(name: str, check: Check) -> Fill:
     def fill(value: Any, payload: JsonObject, findings: Findings) -> None:
         found = check(value, findings)
         if found is not UNDEFINED:
             payload[name] = found
-
-    return fill
-
-
-def _fill_member(name: str, member: str, check: Check) -> Fill:
-    def fill(value: Any, payload: JsonObject, findings: Findings) -> None:
-        found = check(value, findings)
-        if found is not UNDEFINED:
-            box = payload[name]
-            if not box:
-                # The empty object may be shared with other events.
-                box = payload[name] = {}
-            box[member] = found
 
     return fill
 
@@ -187,7 +189,7 @@ def _wrapped_list(field: Field, path: str) -> Check:
 def _record(field: Field) -> Check:
     """An object with known members, in their order."""
     checks = {member.name: _member(member, field.name) for member in field.members}
-    required = tuple(member.name for member in field.members if member.required)
+    required = _required_members(field)
 
     def check(value: Any, findings: Findings) -> Any:
         if type(value) is not dict:
@@ -198,7 +200,7 @@ def _record(field: Field) -> Check:
         for name, admit in checks.items():
             if name in value and (admitted := admit(value[name], findings)) is not UNDEFINED:
                 found[name] = admitted
-        findings.problems[before:before] = [_missing_field(name, field.title) for name in required if name not in found]
+        findings.problems[before:before] = [text for name, text in required.items() if name not in found]
         return found
 
     return check

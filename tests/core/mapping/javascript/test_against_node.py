@@ -61,6 +61,8 @@ def url_text(dice: random.Random) -> str:
 
 
 def some_float(dice: random.Random) -> float:
+    if dice.random() < 0.3:
+        return dice.choice([1, -1]) * dice.randint(0, 10**9) / 10.0 ** dice.randint(-9, 14)
     found: float = struct.unpack("d", struct.pack("Q", dice.getrandbits(64)))[0]
     return found if math.isfinite(found) else dice.randint(1, 10**6) * 10.0 ** dice.randint(-12, 25)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.mapping.javascript.dates import epoch_milliseconds, epoch_seconds
@@ -87,4 +87,16 @@ def test_iso_agrees_with_the_calendar(moment: dt.datetime, offset: int, precisio
 def test_any_text_is_a_date_or_none(text: str) -> None:
     found = epoch_milliseconds(text)
     assert found is None or abs(found) <= 8_640_000_000_000_000
+    assert epoch_seconds(text) == (None if found is None else found // 1000)
+
+
+DAY = r"(0|1|2)(0|9)(0|6|3)[0-9]-(0[0-2]|1[0-3])-(0[0-2]|2[89]|3[0-2])"
+TIME = r"[T ](1[09]|2[34]):[0-6]0(:[0-6]0(\.[0-9]{0,4})?)?"
+ZONE = r"Z|[+-](0[0-9]|2[34]):?[0-6]0"
+
+
+@given(st.from_regex(f"{DAY}({TIME})?({ZONE})?", fullmatch=True))
+@settings(max_examples=500)
+def test_the_short_way_of_usual_texts_agrees_with_the_full_parser(text: str) -> None:
+    found = epoch_milliseconds(text)
     assert epoch_seconds(text) == (None if found is None else found // 1000)

@@ -55,4 +55,6 @@ def test_json_is_compact_and_strict() -> None:
 
 def test_what_is_sent_takes_numbers_past_64_bits_and_lone_surrogates() -> None:
     assert compact({"a": 10**20, "b": "\ud83d"}) == b'{"a":100000000000000000000,"b":"\\ud83d"}'
+    assert compact([5, 2**64, "é"]) == '[5,18446744073709552000,"é"]'.encode()
+    assert compact({"\ud83d": "ü"}) == '{"\\ud83d":"ü"}'.encode()
     assert compact({"a": "ü"}) == '{"a":"ü"}'.encode()

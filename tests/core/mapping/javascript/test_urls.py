@@ -13,6 +13,7 @@ FOUND = {
     "  https://x.example/?ttclid=a+b%20c%zz\t\n ": "a b c%zz",
     "https://x.example/?ttclid=%ff": "\ufffd",
     "https://x.example/?%74tclid=1": "1",
+    "https://x.example/?tt\ncl\tid=1": "1",
     "https://x.example/?ttclid": "",
     "https://x.example/?ttclid=a=b": "a=b",
     "https://user:p@ss@x.example:65535/?ttclid=1": "1",
