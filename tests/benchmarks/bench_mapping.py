@@ -90,9 +90,9 @@ def run_golden() -> dict[str, Any]:
 
 
 def _demand_equal(mapping: DestinationMapping, walker: Walker, events: Sequence[Any]) -> None:
-    """Two ways are compared only if they lead to the same place."""
+    """Two ways are compared only if they lead to the same place. A walk knows nothing of repairs."""
     for event in events:
-        bodies = [item.body for item in mapping.items(event, RECEIVED_S) if item.body]
+        bodies = [item.body for item in mapping.items(event, RECEIVED_S) if item.body and not item.repairs]
         if bodies and bodies != walker.items(event, RECEIVED_S):
             raise AssertionError(f"the walk leads elsewhere: {event}")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from relay.core.javascript.dates import epoch_milliseconds
 from relay.core.mapping.directives import DIRECTIVES, RULES
 from relay.core.mapping.directives.resolver import Receipt, Resolver, constant, failing
 from relay.core.mapping.errors import MappingError
-from relay.core.mapping.javascript.dates import epoch_milliseconds
 from relay.core.mapping.paths import Steps, walk
 from relay.core.mapping.syntax import demand_shallow, directive_keys, is_directive, root_of, static_path
 from relay.core.mapping.validation import Checker

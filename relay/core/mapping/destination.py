@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from relay.core.javascript.json import compact
 from relay.core.mapping.compiler import Compiler
 from relay.core.mapping.directives.resolver import Receipt
 from relay.core.mapping.errors import MappingError, TriggerError
-from relay.core.mapping.javascript.json import compact
 from relay.core.mapping.repair import Mend, Mended, Repair, compile_mend
 from relay.core.mapping.subscription import KITS, Kit, Rejected, Unsendable, compile_item
 from relay.core.mapping.trigger import Trigger, compile_trigger
@@ -120,7 +120,7 @@ class DestinationMapping:
                 return self._failed(subscription, event, result)
             result, repairs = mended
         source, test_event_code, data = result
-        if doomed := doom(source, data):
+        if source != "web" and (doomed := doom(source, data)):
             return Item(subscription.name, data["event"], source, test_event_code, None, doomed, repairs)
         body = compact(data)
         odd = cautions(source, data, body, received_s)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import chain, groupby
 from typing import Any, cast
 
+from relay.core.javascript.numbers import SAFE
 from relay.core.mapping.directives.resolver import Resolver
 from relay.core.mapping.errors import MappingError
-from relay.core.mapping.javascript.numbers import SAFE
 from relay.core.mapping.paths import Steps, stand_in
 from relay.core.mapping.plan import Paths, Plan, Shaped, Source
 from relay.core.mapping.schema.coercion import Findings, scalar

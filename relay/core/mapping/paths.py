@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from relay.core.mapping.javascript.text import length, unit_at
+from relay.core.javascript.text import length, unit_at
 from relay.core.mapping.values import UNDEFINED, Function, JsonObject, is_falsy, is_index
 
 Steps = tuple[str, ...]

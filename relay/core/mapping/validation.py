@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from relay.core.mapping.javascript.text import length
+from relay.core.javascript.text import length
 from relay.core.mapping.syntax import METADATA, directive_keys
 from relay.core.mapping.values import kind_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Final, Literal
 
+from relay.core.javascript.numbers import text_of
+from relay.core.javascript.text import from_units, to_units
 from relay.core.mapping.errors import MappingError
-from relay.core.mapping.javascript.numbers import text_of
-from relay.core.mapping.javascript.text import from_units, to_units
 
 JsonObject = dict[str, Any]
 

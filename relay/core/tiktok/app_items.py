@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from relay.core.event import JsonObject
-from relay.core.mapping.javascript.numbers import number_of
+from relay.core.javascript.numbers import number_of
 from relay.core.mapping.schema.app import PRODUCT_EVENTS
 from relay.core.tiktok import hashing
 from relay.core.tiktok.items import Built, Unbuildable, head, present, truthy

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from hashlib import sha256
 
-from relay.core.mapping.javascript.text import WHITESPACE, trim, utf8, without_space
+from relay.core.javascript.text import WHITESPACE, trim, utf8, without_space
 
 _HASHED = re.compile(r"[0-9a-fA-F]{64}")
 _BYTES = bytes(range(256))

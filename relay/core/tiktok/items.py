@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from relay.core.event import JsonObject
-from relay.core.mapping.javascript.dates import epoch_seconds
-from relay.core.mapping.javascript.urls import query_value
+from relay.core.javascript.dates import epoch_seconds
+from relay.core.javascript.urls import query_value
 from relay.core.mapping.schema import web
 from relay.core.tiktok import hashing
 

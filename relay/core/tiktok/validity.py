@@ -5,7 +5,7 @@ Only what TikTok is known to refuse dooms an item. Whatever is merely odd is sen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 from relay.core.event import JsonObject
@@ -44,7 +44,10 @@ WORDS = {
 
 
 def doom(event_source: str, item: JsonObject) -> str:
-    """Why TikTok is bound to refuse the item, '' when it is not. The schema has seen to all types already."""
+    """Why TikTok is bound to refuse the item, '' when it is not. The schema has seen to all types already.
+
+    Of the web's nothing is known that a schema lets pass and TikTok refuses.
+    """
     if event_source == "crm" and not item.get("lead", {}).get("lead_id"):
         return "TikTok takes no CRM event without a lead_id"
     if event_source == "app" and not item["app"]["app_id"]:
@@ -57,28 +60,27 @@ def cautions(event_source: str, item: JsonObject, body: bytes, received_s: int) 
 
     Hot: once per item, and nearly always empty.
     """
-    properties, moment = item["properties"], item["event_time"]
+    odd: tuple[Caution, ...] = ()
+    properties, phones = item["properties"], item["user"].get("phone")
     currency = properties.get("currency")
-    odd: list[Caution] = []
     if currency not in CURRENCIES and (currency or "value" in properties):
-        odd.append(Caution.UNKNOWN_CURRENCY if currency else Caution.VALUE_WITHOUT_CURRENCY)
-    if moment > received_s + FUTURE_S:
-        odd.append(Caution.FUTURE if moment < MILLISECONDS_FROM else Caution.MILLISECONDS)
+        odd += (Caution.UNKNOWN_CURRENCY if currency else Caution.VALUE_WITHOUT_CURRENCY,)
+    if item["event_time"] > received_s + FUTURE_S:
+        odd += (Caution.FUTURE if item["event_time"] < MILLISECONDS_FROM else Caution.MILLISECONDS,)
     if event_source == "offline" and item["event"] not in STANDARD_EVENTS:
-        odd.append(Caution.OWN_NAME)
+        odd += (Caution.OWN_NAME,)
     if len(body) > LARGE:
-        odd.append(Caution.LARGE)
-    if phones := item["user"].get("phone"):
-        odd += _badly_hashed(phones)
-    return tuple(odd)
+        odd += (Caution.LARGE,)
+    return odd + _badly_hashed(phones) if phones else odd
 
 
-def _badly_hashed(phones: Sequence[str]) -> Iterator[Caution]:
+def _badly_hashed(phones: Sequence[str]) -> tuple[Caution, ...]:
     """Hashes that cannot match. A phone number that arrives as a hash is passed on as it came, perhaps in capitals.
 
     Nothing else can fail: every other identifier is written small before anybody looks whether it is a hash.
     """
-    if _NO_DIGITS in phones:
-        yield Caution.EMPTY_PHONE
-    if any(text != text.lower() for text in phones):
-        yield Caution.UNHASHED
+    empty = (Caution.EMPTY_PHONE,) if _NO_DIGITS in phones else ()
+    for text in phones:
+        if text and not text.islower() and text != text.lower():
+            return (*empty, Caution.UNHASHED)
+    return empty

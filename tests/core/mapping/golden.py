@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from relay.core.javascript.numbers import double, for_json, text_of
 from relay.core.mapping import (
     UNDEFINED,
     MappingError,
@@ -19,7 +20,6 @@ from relay.core.mapping import (
     compile_trigger,
     load_presets,
 )
-from relay.core.mapping.javascript.numbers import double, for_json, text_of
 from relay.core.mapping.values import Function
 
 DATA = Path(__file__).resolve().parents[2] / "data"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from relay.core.javascript.json import decoded, encoded
 from relay.core.mapping.directives.resolver import Compile, Resolver, constant, failing
 from relay.core.mapping.errors import MappingError
-from relay.core.mapping.javascript.json import decoded, encoded
 from relay.core.mapping.values import (
     UNDEFINED,
     JsonObject,

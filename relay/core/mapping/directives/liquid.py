@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from relay.core.javascript.text import length
 from relay.core.mapping.directives.resolver import Compile, Resolver, constant, failing
 from relay.core.mapping.errors import MappingError
-from relay.core.mapping.javascript.text import length
 from relay.core.mapping.liquid import compile_template
 
 _LONGEST = 1000  # UTF-16 units of a template

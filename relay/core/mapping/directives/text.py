@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from relay.core.javascript.text import length, trim
 from relay.core.mapping.directives.resolver import Compile, Resolver, constant, failing
 from relay.core.mapping.errors import MappingError
-from relay.core.mapping.javascript.text import length, trim
 from relay.core.mapping.paths import parse_steps, walk
 from relay.core.mapping.values import UNDEFINED, JsonObject, exists, is_falsy, is_number, kind_of, text_of_value
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from relay.core.mapping.javascript.json import encoded
+from relay.core.javascript.json import encoded
 from relay.core.mapping.liquid.body import Body
 from relay.core.mapping.liquid.errors import demand
 from relay.core.mapping.liquid.expressions import read_filtered

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from relay.core.mapping.javascript.numbers import text_of
+from relay.core.javascript.numbers import text_of
 from relay.core.mapping.liquid.rendering import Rendering
 
 _DAY = 86_400_000

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from relay.core.javascript.text import length
 from relay.core.mapping.errors import MappingError
-from relay.core.mapping.javascript.text import length
 
 
 class Fault(Exception):

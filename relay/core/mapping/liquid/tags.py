@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from relay.core.mapping.javascript.text import trim
+from relay.core.javascript.text import trim
 from relay.core.mapping.liquid.blocks import Block, Capture, Comment, Condition, Exclusion, Raw, Section
 from relay.core.mapping.liquid.body import Act
 from relay.core.mapping.liquid.errors import demand

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from relay.core.javascript.numbers import double, number_of
+from relay.core.javascript.text import from_units, length, to_units, trim, unit_at
 from relay.core.mapping.errors import MappingError
-from relay.core.mapping.javascript.numbers import double, number_of
-from relay.core.mapping.javascript.text import from_units, length, to_units, trim, unit_at
 from relay.core.mapping.liquid.errors import Fault
 from relay.core.mapping.values import UNDEFINED, is_index, is_number, text_of_value
 

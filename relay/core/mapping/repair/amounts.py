@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from relay.core.mapping.javascript.text import trim
+from relay.core.javascript.text import trim
 from relay.core.mapping.repair.rules import Rule
 
 LONGEST = 64  # characters; nobody writes an amount longer than that

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from relay.core.mapping.javascript.dates import epoch_seconds
-from relay.core.mapping.javascript.numbers import number_of
-from relay.core.mapping.javascript.text import trim
+from relay.core.javascript.dates import epoch_seconds
+from relay.core.javascript.numbers import number_of
+from relay.core.javascript.text import trim
 from relay.core.mapping.repair.amounts import amount
 from relay.core.mapping.repair.rules import Repair, Rule
 from relay.core.mapping.schema.coercion import Findings, scalar

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay.core.mapping.javascript.numbers import SAFE
+from relay.core.javascript.numbers import SAFE
 from relay.core.mapping.schema.coercion import Check, Findings, NumberedCheck, mismatch, numbered_scalar, scalar
 from relay.core.mapping.schema.field import Field, Kind
 from relay.core.mapping.values import JsonObject, exists

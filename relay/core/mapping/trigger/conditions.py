@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from relay.core.javascript.numbers import number_of, text_of
 from relay.core.mapping.errors import TriggerError
-from relay.core.mapping.javascript.numbers import number_of, text_of
 from relay.core.mapping.paths import walk
 from relay.core.mapping.values import UNDEFINED, exists, is_number
 

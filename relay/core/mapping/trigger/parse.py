@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from relay.core.javascript.numbers import number_of
 from relay.core.mapping.errors import TriggerError
-from relay.core.mapping.javascript.numbers import number_of
 from relay.core.mapping.trigger.conditions import Condition, Subject, Value, condition, group, hole, key, member
 from relay.core.mapping.trigger.tokens import END, KEYWORD, MARK, NUMBER, STRING, WORD, Token, tokens_of
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.mapping.javascript.numbers import number_of
+from relay.core.javascript.numbers import number_of
 from relay.core.mapping.repair.amounts import amount
 from relay.core.mapping.repair.rules import Rule
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from relay.core.mapping.javascript.dates import epoch_milliseconds
+from relay.core.javascript.dates import epoch_milliseconds
 from relay.core.mapping.liquid.calendar import Moment, moment, strftime
 from relay.core.mapping.liquid.errors import Fault
 from relay.core.mapping.liquid.rendering import Rendering

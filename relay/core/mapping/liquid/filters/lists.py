@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from relay.core.mapping.javascript.text import cut, length
+from relay.core.javascript.text import cut, length
 from relay.core.mapping.liquid.errors import demand
 from relay.core.mapping.liquid.operands import read_path
 from relay.core.mapping.liquid.rendering import ELEMENT, EXCEEDED, Rendering

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from relay.core.mapping.javascript.text import WHITESPACE, cut, from_units, length, to_units
+from relay.core.javascript.text import WHITESPACE, cut, from_units, length, to_units
 from relay.core.mapping.liquid.errors import demand
 from relay.core.mapping.liquid.rendering import ELEMENT, Rendering
 from relay.core.mapping.liquid.values import Word, integer, is_true, number, plain, text_of, whole

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.core.mapping.javascript.dates import epoch_milliseconds, epoch_seconds
+from relay.core.javascript.dates import epoch_milliseconds, epoch_seconds
 
 DATES = {
     "2024-01-15T10:30:00.999Z": 1705314600,

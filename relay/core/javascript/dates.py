@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from relay.core.mapping.javascript.date_parts import Day, TimeOfDay, Zone, is_hour, is_minute, milliseconds
-from relay.core.mapping.javascript.date_shapes import usual_seconds
-from relay.core.mapping.javascript.date_tokens import END, SPACE, WORD, Scanner, Token
-from relay.core.mapping.javascript.text import WHITESPACE
+from relay.core.javascript.date_parts import Day, TimeOfDay, Zone, is_hour, is_minute, milliseconds
+from relay.core.javascript.date_shapes import usual_seconds
+from relay.core.javascript.date_tokens import END, SPACE, WORD, Scanner, Token
+from relay.core.javascript.text import WHITESPACE
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, without paying for time zone objects
 _LONGEST = 128  # characters; the longest that ``Date.prototype.toString`` writes are about 70

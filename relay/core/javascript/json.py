@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from relay.core.mapping.javascript.numbers import text_of
+from relay.core.javascript.numbers import text_of
 from relay.core.mapping.values import UNDEFINED, Function, in_key_order
 
 _EXACT_DIGITS = 15

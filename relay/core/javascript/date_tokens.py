@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from relay.core.mapping.javascript.text import WHITESPACE
+from relay.core.javascript.text import WHITESPACE
 
 END, NUMBER, WORD, SYMBOL, SPACE, OTHER = range(6)
 _SIGNIFICANT = 9  # digits of a number that count

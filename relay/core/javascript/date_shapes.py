@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from relay.core.mapping.javascript.date_parts import days_from_civil
-from relay.core.mapping.javascript.date_tokens import MONTHS
+from relay.core.javascript.date_parts import days_from_civil
+from relay.core.javascript.date_tokens import MONTHS
 
 _MONTH_NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)}
 

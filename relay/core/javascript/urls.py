@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv6Address
 from urllib.parse import unquote_to_bytes
 
-from relay.core.mapping.javascript.text import utf8
+from relay.core.javascript.text import utf8
 
 _EDGES = "".join(map(chr, range(0x21)))
 _INSIDE = str.maketrans("", "", "\t\n\r")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.mapping.javascript.urls import query_value
+from relay.core.javascript.urls import query_value
 
 FOUND = {
     "https://x.example/?ttclid=E.C.P": "E.C.P",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from relay.core.mapping.javascript.text import trim
+from relay.core.javascript.text import trim
 
 SAFE = 2**53
 # Digits can be matched in one way only, and are never given back: neighbours that both take them would need the square

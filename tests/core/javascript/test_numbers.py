@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.mapping.javascript.numbers import for_json, number_of, text_of
+from relay.core.javascript.numbers import for_json, number_of, text_of
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from relay.core.mapping.javascript.dates import epoch_milliseconds
-from relay.core.mapping.javascript.numbers import number_of, text_of
-from relay.core.mapping.javascript.urls import query_value
+from relay.core.javascript.dates import epoch_milliseconds
+from relay.core.javascript.numbers import number_of, text_of
+from relay.core.javascript.urls import query_value
 
 COUNT = 4000
 # Pieces stand between bars, so that white space can be one of them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay.core.mapping.javascript.date_tokens import Token
+from relay.core.javascript.date_tokens import Token
 
 _SLOT_LIMITS = (0, 60, 60, 1000)  # what fits the next free slot of a time that has 1, 2 or 3 numbers
 
