@@ -100,6 +100,7 @@ class MemoryOwed:
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Settled:
         one = self._state.stream(lease.stream)
+        self._state.attempts[lease.stream.destination].extend(settlement.attempts)
         held = one.leases.get(parse(lease.first_id))
         if held is None or held.number != lease.number:
             return Settled(held=False)
@@ -239,6 +240,7 @@ def _letter(stream: StreamKey, entry: Entry, burial: Burial, now: int) -> DeadLe
         accepted=burial.accepted,
         raw=entry.raw,
         released=entry.released,
+        entry_id=burial.entry_id,
     )
 
 
