@@ -70,6 +70,8 @@ def test_requeue(runner: CliRunner, backstage: Backstage) -> None:
     assert json.loads(runner.invoke(dead_letters, ["requeue", "tiktok", "--all", "--json"]).stdout) == {
         "moved": 2,
         "held_back": 0,
+        "value": {"EUR": 25.0},
+        "reasons": {"refused": 2},
     }
     assert backstage.ids() == []
 

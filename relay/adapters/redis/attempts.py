@@ -1,7 +1,7 @@
 """One call to TikTok as the log keeps it: about 130 bytes of text, so that 50,000 calls are 7 MB.
 
-``class initial|first id|last id|whole|items|ms|verdict|label|lease number|request id|log id``; ``%`` and ``|`` in names are
-escaped, and ``=`` for a log id says that it is the request id, as with TikTok it mostly is.
+``class initial|first id|last id|whole|items|ms|verdict|label|lease number|request id|log id``; ``%`` and ``|`` in names
+are escaped, and ``=`` for a log id says that it is the request id, as with TikTok it mostly is.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ class StoreOptions:
     """Bytes, milliseconds, fractions.
 
     ``max_bytes`` None means 80 % of the server's own limit; intake stops at ``high`` of it and resumes at ``low``.
-    ``attempts`` is about how many calls the log of each destination keeps. ``disk_low`` says in words that the disk under the store is nearly full, or '' (embedded only); ``disk_free`` is its
-    free bytes. ``dictionaries`` is a folder with dictionaries besides the shipped ones.
+    ``attempts`` is about how many calls the log of each destination keeps. ``disk_low`` says in words that the disk
+    under the store is nearly full, or '' (embedded only); ``disk_free`` is its free bytes. ``dictionaries`` is a folder
+    with dictionaries besides the shipped ones.
     """
 
     max_bytes: int | None = None

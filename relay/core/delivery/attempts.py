@@ -32,7 +32,7 @@ def attempt_of(claimed: Claimed, batch: Batch, at_ms: int, judgement: Judgement 
 
 
 def _is_whole(entries: Sequence[Entry], parcels: Sequence[Parcel]) -> bool:
-    """Whether a call carried every entry between its first and its last. Nearly always all of the lease, told by length.
+    """Whether a call carried every entry between its first and its last. Mostly all of the lease.
 
     Parcels come in the order of the entries; several of one entry stand side by side.
     """

@@ -334,7 +334,7 @@ async def test_letters_are_requeued_and_told(scene: Scene, port: Port) -> None:
     again = await port.post("/api/dead-letters/tiktok/requeue", headers=BEARER, json={"ids": ids[:2]})
     assert (await again.json())["moved"] == 0
     assert [notice for notice in scene.told if isinstance(notice, DeadLettersMoved)] == [
-        DeadLettersMoved("tiktok", "requeue", 2)
+        DeadLettersMoved("tiktok", "requeue", 2, "2 by id", {"EUR": 25.0})
     ]
     (one, *_) = (await scene.store.owed.survey()).streams
     assert (one.owed, one.books["requeued"], one.unbalanced) == (2, 2, 0)
