@@ -61,7 +61,8 @@ def head(document: JsonObject) -> Iterator[str]:
 def breach_line(name: str, breach: JsonObject) -> str:
     """What will be too old before its turn comes."""
     when = "passes it now" if not breach["first_in_seconds"] else f"passes it at {breach['first_at'][:19]}Z"
-    return f"{name}: ABOUT {number(breach['entries'])} ENTRIES WILL PASS THEIR LIMIT before they are sent; the first {when}"
+    count = number(breach["entries"])
+    return f"{name}: ABOUT {count} ENTRIES WILL PASS THEIR LIMIT before they are sent; the first {when}"
 
 
 def books_row(stream: JsonObject) -> tuple[str, ...]:

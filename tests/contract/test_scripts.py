@@ -16,7 +16,7 @@ from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
-from relay.core.event import Burial, DeadReason, EntryClass, Lane, NewEntry, Reject, Settlement
+from relay.core.event import Attempt, Burial, DeadReason, EntryClass, Lane, NewEntry, Reject, Settlement
 from relay.simulator.traffic import traffic
 from tests.contract.conftest import ORDERS, STREAMS, VIEWS
 from tests.contract.valkey import valkey_server
@@ -144,6 +144,10 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("move", 4, ["released", 1, "engagement", 0]),
     ("move", 4, ["", 1, "engagement", 0]),
     ("move", 2, []),
+    ("sample", 1, []),
+    ("sample", 1, [0, 5]),
+    ("sample", 1, [5, "many"]),
+    ("sample", 0, [5, 5]),
     ("gate", 1, []),
     ("gate", 1, [0]),
     ("gate", 1, [0, "state"]),
@@ -168,6 +172,7 @@ async def test_hostile_arguments_change_nothing(
         ],
         "move": [keys.dead("shop"), keys.intake_books(), keys.owed(VIEWS), keys.books(VIEWS)],
         "gate": [keys.gate("shop"), keys.gate("app")],
+        "sample": [keys.owed(VIEWS)],
     }[name][:how_many]
     before = await everything(redis_store)
     with pytest.raises(StoreMisused):
@@ -321,6 +326,48 @@ async def test_no_lease_is_scanned_over(redis_store: RedisStore) -> None:
     assert stats["cmdstat_xrange"]["usec"] < 5000
 
 
+async def call(store: RedisStore, number: int = 0) -> Settlement:
+    claimed = await store.owed.claim(VIEWS, Lane.LIVE, 1, 10**9)
+    assert claimed is not None
+    first, klass = claimed.lease.first_id, VIEWS.klass
+    attempt = Attempt(klass, first, first, True, 1, number, "delivered", "0", "R", "L", claimed.lease.number)
+    settlement = Settlement([first], attempts=[attempt])
+    assert (await store.owed.settle(claimed.lease, settlement)).delivered == 1
+    return settlement
+
+
+async def test_a_log_of_calls_that_cannot_be_written_fails_no_settlement(redis_store: RedisStore) -> None:
+    await redis_store.client.run("SET", keys.attempts("shop"), "somebody else's")
+    await redis_store.inbox.append(entries(1))
+    await call(redis_store)
+    assert await redis_store.client.run("GET", keys.attempts("shop")) == b"somebody else's"
+
+
+async def test_the_log_of_calls_is_capped_and_small(redis_store: RedisStore) -> None:
+    options = StoreOptions(attempts=1000)
+    store = await RedisStore.open(redis_store.client, STREAMS, SystemClock(), options)
+    await store.inbox.append(entries(500))
+    claimed = await store.owed.claim(VIEWS, Lane.LIVE, 500, 10**9)
+    assert claimed is not None
+    first, last = claimed.lease.first_id, claimed.lease.last_id
+    id_ = "20260202024000ABCDEF0123456789ABCD"
+    for turn in range(30):
+        attempts = [
+            Attempt(VIEWS.klass, first, last, True, 500, 1_770_000_000_000 + at, "delivered", "0", id_, id_, turn)
+            for at in range(100)
+        ]
+        await store.owed.settle(claimed.lease, Settlement(attempts=attempts))
+    kept = await store.client.run("XLEN", keys.attempts("shop"))
+    assert 1000 <= kept < 1200
+    used = await store.client.run("MEMORY", "USAGE", keys.attempts("shop"), "SAMPLES", 0)
+    assert used / kept < 180
+    after = ""
+    newest: list[Attempt] = []
+    while (page := await store.tracks.calls("shop", after=after))[0]:
+        after, newest = page
+    assert newest[-1].at_ms == 1_770_000_000_099
+
+
 @pytest.fixture
 async def small() -> AsyncIterator[RedisStore]:
     """A server with 8 MB."""
@@ -346,6 +393,9 @@ async def test_a_full_memory_refuses_new_entries_and_can_always_be_drained(small
     assert survey.streams[1].owed == taken > 1000
     assert survey.streams[1].unbalanced == 0
     await small.gates.set_paused("shop", paused=False)
+    await call(small, 7)
+    assert [one.at_ms for one in (await small.tracks.calls("shop"))[1]] == [7], "calls are written down even then"
+    assert sum(sample.entries for sample in await small.tracks.ages(VIEWS)) > 0
     while (claimed := await small.owed.claim(VIEWS, Lane.LIVE, 500, 10**9)) is not None:
         ids = [entry.id for entry in claimed.entries]
         burial = [Burial(ids[0], DeadReason.REFUSED, "")]

@@ -27,6 +27,7 @@ from relay.core.event import (
 )
 from relay.ports import Clock
 from tests.twins.shelves import BOUND, EPOCHS, Held, Id, State, Stream, parse, text
+from tests.twins.tracks import MemoryTracks
 
 
 class MemoryInbox:
@@ -199,7 +200,7 @@ class MemoryGates:
 
 
 class MemoryStore:
-    """The four ports over one state. ``.state`` is for tests that look inside."""
+    """The five ports over one state. ``.state`` is for tests that look inside."""
 
     def __init__(
         self, streams: Sequence[StreamKey], clock: Clock, lease_ms: int = 30_000, live_age_ms: int = 30_000
@@ -209,6 +210,7 @@ class MemoryStore:
         self.owed = MemoryOwed(self.state)
         self.dead_letters = MemoryDeadLetters(self.state)
         self.gates = MemoryGates(self.state)
+        self.tracks = MemoryTracks(self.state)
 
 
 def _survey(key: StreamKey, one: Stream) -> StreamSurvey:

@@ -1,7 +1,7 @@
 """One call to TikTok as the log keeps it: about 130 bytes of text, so that 50,000 calls are 7 MB.
 
 ``class initial|first id|last id|whole|items|ms|verdict|label|lease number|request id|log id``; ``%`` and ``|`` in names
-are escaped, and ``=`` for a log id says that it is the request id, as with TikTok it mostly is.
+are escaped, and ``%`` alone for a log id says that it is the request id, as with TikTok it mostly is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from relay.core.event import Attempt, EntryClass
 LONGEST_ID = 80
 """Characters of a request or log id. They come from the other side, and TikTok's have 34."""
 CLASSES = {klass.value[0]: klass for klass in EntryClass}
-SAME = "="
+SAME = "%"  # no escaped name is just that
 
 
 def write(attempt: Attempt) -> bytes:

@@ -36,7 +36,7 @@ def trace_routes(look: Look, destinations: Sequence[str]) -> list[web.RouteDef]:
         except StoreMisused as refusal:  # a damaged key
             raise Declined(503, "store_unavailable", f"The store refused to be searched: {refusal}") from None
 
-    return [web.get("/api/trace", trace), web.get("/api/trace/{message_id:.+}", trace)]
+    return [web.get("/api/trace", trace), web.get(r"/api/trace/{message_id:[\s\S]+}", trace)]
 
 
 def how_long(text: str) -> float:

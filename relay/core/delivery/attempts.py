@@ -34,10 +34,10 @@ def attempt_of(claimed: Claimed, batch: Batch, at_ms: int, judgement: Judgement 
 def _is_whole(entries: Sequence[Entry], parcels: Sequence[Parcel]) -> bool:
     """Whether a call carried every entry between its first and its last. Mostly all of the lease.
 
-    Parcels come in the order of the entries; several of one entry stand side by side.
+    Parcels come in the order of the entries, and two of one entry share a call only when nothing else is in it.
     """
-    if len(parcels) == len(entries) or parcels[0].entry_id == parcels[-1].entry_id:
-        return len({parcel.entry_id for parcel in parcels}) == len(parcels) or len(parcels) == 1
+    first_id, last_id = parcels[0].entry_id, parcels[-1].entry_id
+    if len(parcels) == len(entries) or first_id == last_id:
+        return True
     ids = [entry.id for entry in entries]
-    between = ids.index(parcels[-1].entry_id) - ids.index(parcels[0].entry_id) + 1
-    return between == len({parcel.entry_id for parcel in parcels})
+    return ids.index(last_id) - ids.index(first_id) + 1 == len(parcels)
