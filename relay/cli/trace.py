@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from relay.cli.client import Failed, ask
+from relay.cli.dead_letters import Moment
 from relay.cli.drawing import duration, money, number, print_json, printable, screen
 from relay.core.event import JsonObject
 
@@ -18,8 +19,9 @@ LONGEST_ID = 2000
 @click.argument("message_id", metavar="MESSAGE_ID")
 @click.option("--destination", default="", help="Only for this destination.")
 @click.option("--seconds", default=10, type=click.IntRange(1, 50), show_default=True, help="Search at most so long.")
+@click.option("--since", type=Moment(), help="It was received then or later: search there first.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-def trace(message_id: str, destination: str, seconds: int, as_json: bool) -> None:
+def trace(message_id: str, destination: str, seconds: int, since: int | None, as_json: bool) -> None:
     """Say where the event with MESSAGE_ID is, what was tried, and what happens next."""
     try:
         length = len(message_id.encode())
@@ -27,7 +29,7 @@ def trace(message_id: str, destination: str, seconds: int, as_json: bool) -> Non
         raise click.UsageError("the message id is not valid UTF-8") from None
     if not 0 < length <= LONGEST_ID:
         raise click.UsageError(f"a message id has 1 to {number(LONGEST_ID)} bytes")
-    query = {"message_id": message_id, "destination": destination, "seconds": str(seconds)}
+    query = {"message_id": message_id, "destination": destination, "seconds": str(seconds), "since_ms": str(since or 0)}
     document = ask("GET", "/api/trace", query=query)
     if as_json:
         print_json(document)

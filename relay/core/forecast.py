@@ -74,12 +74,20 @@ class Breach(NamedTuple):
 
 
 def cohorts(samples: Sequence[tuple[int, int]], owed: int, now_ms: int) -> list[Cohort]:
-    """(received ms, share) in the order of the queue → cohorts that add up to ``owed``; shares are of any size."""
-    known = [(received_ms, share) for received_ms, share in samples if share and received_ms]
-    total = sum(share for _, share in known)
+    """(received ms, entries found) of equal parts of a queue, in its order → cohorts that add up to ``owed``.
+
+    Who found fewer than are owed looked into windows only, and what comes in bursts may have missed them: the more of
+    them are empty, the more is spread evenly.
+    """
+    known = [(received_ms, found) for received_ms, found in samples if received_ms]
+    total = sum(found for _, found in known)
+    empty = sum(not found for _, found in known)
+    even = 0.0 if total >= owed or not empty else max(total, 1) * empty / (2 * len(known) ** 2)
+    weights = [found + even for _, found in known]
     return [
-        Cohort(max(0, now_ms - received_ms) / 1000, owed * share / total)
-        for received_ms, share in known  # no sample, no total: nothing to divide
+        Cohort(max(0, now_ms - received_ms) / 1000, owed * weight / sum(weights))
+        for (received_ms, _), weight in zip(known, weights, strict=True)
+        if weight
     ]
 
 

@@ -28,9 +28,9 @@ class Page(NamedTuple):
 
 
 class AgeSample(NamedTuple):
-    """One of some equal parts of an owed stream: when its first entry was received, and about how many it holds.
+    """One of some equal parts of an owed stream: when its first entry was received, and how many a window of it holds.
 
-    Comparable with the other samples of the same look only; 0 entries: nothing was found there.
+    All windows of a look are equally wide; together they are the whole of a short stream.
     """
 
     received_ms: int
@@ -138,10 +138,10 @@ def limit_of(entry: Entry, claimed_ms: int, event_time_s: int | None, max_age_s:
     return min(limits, default=None)
 
 
-def owed_words(klass: EntryClass, standing: Standing, behind: int) -> str:
+def owed_words(klass: EntryClass, standing: Standing, behind: int | None) -> str:
     """Where an owed entry stands."""
-    before = "nothing of its class is before it" if not behind else f"{behind:,} of its class are before it"
-    text = f"owed, {standing.lane.value} {klass.value}; {before}"
+    counted = "" if behind is None else f"; {behind:,} of its class are before it"
+    text = f"owed, {standing.lane.value} {klass.value}{counted}"
     if standing.leased:
         return f"{text}; a relay has it in hand, at the latest until {clock(standing.due_ms)}"
     if standing.claimed_ms:

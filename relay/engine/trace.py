@@ -25,7 +25,7 @@ from relay.core.trace import (
     unseen_words,
     unsure_words,
 )
-from relay.engine.hunt import Find, Hunt
+from relay.engine.hunt import Find, Hunt, Wanted
 from relay.engine.passed_over import PassedOver
 from relay.ports import Clock, DeadLetters, GateStore, Owed, Tracks
 
@@ -56,10 +56,10 @@ class Tracer:
     def __init__(self, parts: TraceParts) -> None:
         self._parts = parts
 
-    async def trace(self, message_id: str, destination: str = "", patience_s: float = 10.0) -> Trace:
+    async def trace(self, wanted: Wanted, destination: str = "") -> Trace:
         """Everything known about an id, for one destination or all. StoreUnavailable when the store is away."""
-        parts = self._parts
-        hunt = Hunt(parts.tracks, parts.letters, parts.clock, message_id, patience_s)
+        parts, message_id = self._parts, wanted.message_id
+        hunt = Hunt(parts.tracks, parts.letters, parts.clock, wanted)
         fates: list[Fate] = []
         for name in [destination] if destination else parts.destinations:
             fates += await Inquiry(parts, hunt, message_id, name).fates()
@@ -94,7 +94,14 @@ class Inquiry:
             return [replace(fate, accepted_ms=accepted.get(fate.klass) if fate.klass else None)]
         if not self._hunt.complete:
             said = unsure_words(list(accepted), self._hunt.searched)
-            return [Fate(self._name, Place.UNSURE, said, "ask again with a longer --seconds")]
+            return [
+                Fate(
+                    self._name,
+                    Place.UNSURE,
+                    said,
+                    "ask again with a longer --seconds, or with --since: when it was received",
+                )
+            ]
         if accepted:
             return [await self._ended(klass, span) for klass, span in accepted.items()]
         return [Fate(self._name, Place.UNSEEN, unseen_words(), UNSEEN_NEXT)]

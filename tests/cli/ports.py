@@ -16,6 +16,7 @@ from relay.core.delivery.clocks import Clocks
 from relay.core.event import Attempt, Burial, DeadReason, EntryClass, Lane, NewEntry, Settlement, StreamKey, Worth
 from relay.core.notices import Notice
 from relay.core.trace import Trace
+from relay.engine.hunt import Wanted
 from relay.engine.passed_over import PassedOver
 from relay.engine.survey import Survey
 from relay.engine.trace import TraceParts, Tracer
@@ -66,7 +67,7 @@ class Backstage:
         self.told: list[Notice] = []
         self.turned: list[tuple[str, str]] = []
         self.received: list[bytes] = []
-        self.asked: list[tuple[str, str, float]] = []
+        self.asked: list[tuple[Wanted, str]] = []
         rules = Rules(PlainMapping(), Clocks(), "", Limits())
         self.tracer = Tracer(
             TraceParts(
@@ -104,9 +105,9 @@ class Backstage:
             trace=self._trace,
         )
 
-    async def _trace(self, message_id: str, destination: str, seconds: float) -> Trace:
-        self.asked.append((message_id, destination, seconds))
-        return await self.tracer.trace(message_id, destination, seconds)
+    async def _trace(self, wanted: Wanted, destination: str) -> Trace:
+        self.asked.append((wanted, destination))
+        return await self.tracer.trace(wanted, destination)
 
     async def _pause(self, name: str) -> None:
         self.turned.append(("pause", name))

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from relay.cli.trace import LONGEST_ID, trace
 from relay.core.event import DeadReason
+from relay.engine.hunt import Wanted
 from tests.cli.ports import Backstage
 
 
@@ -33,9 +34,13 @@ def test_a_dead_letter_and_the_call_it_died_of(runner: CliRunner, backstage: Bac
 
 def test_as_json(runner: CliRunner, backstage: Backstage) -> None:
     backstage.bury(1)
-    document = json.loads(runner.invoke(trace, ["m0", "--json", "--destination", "tiktok", "--seconds", "3"]).stdout)
+    document = json.loads(
+        runner.invoke(
+            trace, ["m0", "--json", "--destination", "tiktok", "--seconds", "3", "--since", "1970-01-02"]
+        ).stdout
+    )
     assert document["destinations"][0]["dead_letter"]["reason"] == "refused"
-    assert backstage.asked == [("m0", "tiktok", 3.0)]
+    assert backstage.asked == [(Wanted("m0", 3.0, 86_400_000), "tiktok")]
 
 
 def test_an_unknown_id_is_one_line_and_exit_1(runner: CliRunner, backstage: Backstage) -> None:
@@ -56,4 +61,4 @@ def test_what_is_no_id_is_wrong_use(runner: CliRunner, backstage: Backstage, mes
 @pytest.mark.parametrize("message_id", ["a/b?c#d", "..", "%2F", "ü\u202e", "x" * LONGEST_ID, "-- "])
 def test_hostile_ids_arrive_as_they_are(runner: CliRunner, backstage: Backstage, message_id: str) -> None:
     assert runner.invoke(trace, ["--", message_id]).exit_code == 1
-    assert [asked[0] for asked in backstage.asked] == [message_id]
+    assert [asked[0].message_id for asked in backstage.asked] == [message_id]

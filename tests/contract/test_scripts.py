@@ -17,6 +17,7 @@ from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import Attempt, Burial, DeadReason, EntryClass, Lane, NewEntry, Reject, Settlement
+from relay.core.forecast import cohorts
 from relay.simulator.traffic import traffic
 from tests.contract.conftest import ORDERS, STREAMS, VIEWS
 from tests.contract.valkey import valkey_server
@@ -146,8 +147,10 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("move", 2, []),
     ("sample", 1, []),
     ("sample", 1, [0, 5]),
-    ("sample", 1, [5, "many"]),
-    ("sample", 0, [5, 5]),
+    ("sample", 1, [0, 5, 1001]),
+    ("sample", 1, [-1, 5, 5]),
+    ("sample", 1, [0, "now", 5]),
+    ("sample", 0, [0, 5, 5]),
     ("gate", 1, []),
     ("gate", 1, [0]),
     ("gate", 1, [0, "state"]),
@@ -324,6 +327,29 @@ async def test_no_lease_is_scanned_over(redis_store: RedisStore) -> None:
     stats = await redis_store.client.run("INFO", "commandstats")
     assert stats["cmdstat_xrange"]["calls"] < 60
     assert stats["cmdstat_xrange"]["usec"] < 5000
+
+
+async def test_ages_of_a_long_stream_follow_its_density_in_bursts_and_without(redis_store: RedisStore) -> None:
+    """A day at 3 events a second, half a day at 12; once one by one, once 500 at a time."""
+    day_s = 86_400
+    for burst in (1, 500):
+        key, start = keys.owed(VIEWS), 1_770_000_000_000
+        lengths = ((day_s * 1000, 3 * day_s), (day_s * 500, 6 * day_s))
+        commands: list[Any] = []
+        for span_ms, count in lengths:
+            for number in range(0, count // 30, burst):  # a thirtieth of it, as it takes its time
+                at = start + span_ms * number * 30 // count
+                commands += [("XADD", key, f"{at}-{one}", "e", "\0x", "m", f"{at}|||web") for one in range(burst)]
+            start += span_ms
+        for at in range(0, len(commands), 5000):
+            await redis_store.client.many(commands[at : at + 5000])
+        owed = await redis_store.client.run("XLEN", key)
+        queue = cohorts(await redis_store.tracks.ages(VIEWS), owed, start)
+        assert sum(cohort.entries for cohort in queue) == pytest.approx(owed)
+        assert [cohort.age_s for cohort in queue] == sorted((cohort.age_s for cohort in queue), reverse=True)
+        young = sum(cohort.entries for cohort in queue if cohort.age_s <= day_s / 2)
+        assert young / owed == pytest.approx(2 / 3, abs=0.1 if burst == 1 else 0.3)
+        await redis_store.client.run("DEL", key)
 
 
 async def call(store: RedisStore, number: int = 0) -> Settlement:

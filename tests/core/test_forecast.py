@@ -56,8 +56,10 @@ def test_full() -> None:
 
 
 def test_a_sample_becomes_a_queue_that_adds_up() -> None:
-    queue = cohorts([(1_000, 3), (0, 5), (4_000, 0), (3_000, 1)], owed=400, now_ms=5_000)
-    assert queue == [Cohort(4.0, 300.0), Cohort(2.0, 100.0)]
+    assert cohorts([(1_000, 3), (4_000, 0), (3_000, 1)], owed=4, now_ms=5_000) == [Cohort(4.0, 3.0), Cohort(2.0, 1.0)]
+    queue = cohorts([(1_000, 6), (0, 5), (4_000, 0), (3_000, 3)], owed=105, now_ms=5_000)
+    assert queue == [Cohort(4.0, 65.0), Cohort(1.0, 5.0), Cohort(2.0, 35.0)], "a third is empty, so some is spread"
+    assert cohorts([(1_000, 0), (3_000, 0)], owed=8, now_ms=5_000) == [Cohort(4.0, 4.0), Cohort(2.0, 4.0)]
     assert cohorts([], 7, 5_000) == []
     assert cohorts([(9_000, 2)], 7, 5_000) == [Cohort(0.0, 7.0)], "a clock that was set back makes nobody younger"
 

@@ -106,7 +106,8 @@ def test_a_lease_says_who_has_it_and_who_had_it() -> None:
     assert "it is being sent" in owed_next("shop", held, Weather(GateRecord(), False, NOW), None)
     due = held._replace(due_ms=NOW)
     assert "TikTok may have got it then" in owed_words(EntryClass.ENGAGEMENT, due, 0)
-    assert "in hand" not in owed_words(EntryClass.ENGAGEMENT, LIVE, 0)
+    assert owed_words(EntryClass.ENGAGEMENT, LIVE, 0) == "owed, live engagement; 0 of its class are before it"
+    assert owed_words(EntryClass.ENGAGEMENT, LIVE, None) == "owed, live engagement"
 
 
 @pytest.mark.parametrize("reason", list(DeadReason))

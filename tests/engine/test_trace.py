@@ -25,7 +25,7 @@ from relay.core.event import (
 )
 from relay.core.notices import Why
 from relay.core.trace import Fate, Page, Place, Trace
-from relay.engine.hunt import PAGE, has_id, needle_of
+from relay.engine.hunt import MARGIN_MS, PAGE, Wanted, has_id, needle_of
 from relay.engine.passed_over import PassedOver
 from relay.engine.trace import LAST_CALLS, TraceParts, Tracer
 from tests.twins.clock import FakeClock
@@ -72,7 +72,9 @@ class Scene:
             await self.store.inbox.append([NewEntry(stream, str(name), raw, self.clock.now_ms(), "web")])
 
     async def trace(self, message_id: str, destination: str = "shop", **more: Any) -> Trace:
-        return await self.tracer(more.get("tracks")).trace(message_id, destination, more.get("patience_s", 10.0))
+        return await self.tracer(more.get("tracks")).trace(
+            Wanted(message_id, 10.0, more.get("since_ms", 0)), destination
+        )
 
     async def fate(self, message_id: str, destination: str = "shop") -> Fate:
         (fate,) = (await self.trace(message_id, destination)).fates
@@ -203,6 +205,22 @@ async def test_the_search_goes_over_pages_and_only_where_the_id_can_be(scene: Sc
     assert (trace.searched.owed, trace.searched.complete, trace.seen) == (2 * PAGE + 80, True, False)
 
 
+async def test_who_knows_when_it_was_received_begins_there_and_looks_everywhere_all_the_same(scene: Scene) -> None:
+    await scene.owe(*(f"old{number}" for number in range(3 * PAGE)))
+    scene.clock.jump(MARGIN_MS / 1000 + 60)
+    since_ms = scene.clock.now_ms()
+    await scene.owe("new", "newer")
+    trace = await scene.trace("newer", since_ms=since_ms)
+    assert (trace.fates[0].place, trace.fates[0].behind, trace.searched.owed) == (Place.OWED, None, 2)
+    assert "before it" not in trace.fates[0].said
+    trace = await scene.trace("old7", since_ms=since_ms)
+    assert (trace.fates[0].place, trace.fates[0].behind, trace.searched.owed) == (Place.OWED, 7, 10)
+    trace = await scene.trace("nothing", since_ms=since_ms)
+    assert (trace.searched.complete, trace.fates[0].place) == (True, Place.UNSEEN)
+    assert 3 * PAGE + 2 <= trace.searched.owed <= 3 * PAGE + 4
+    assert (await scene.trace("old7", since_ms=1)).fates[0].behind == 7
+
+
 class Slow(MemoryTracks):
     """Each page takes a second."""
 
@@ -241,7 +259,7 @@ async def test_what_was_requeued_in_mid_search_is_found_all_the_same(scene: Scen
             return page
 
     (fate,) = (await scene.trace("a", tracks=Requeued(scene.store.state))).fates
-    assert (fate.place, fate.behind) == (Place.OWED, 1)
+    assert (fate.place, fate.behind) == (Place.OWED, None)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from relay.adapters.redis import attempts, keys, memo
@@ -12,8 +12,9 @@ from relay.adapters.redis.inbox import placed
 from relay.core.event import Attempt, Entry, EntryClass, Lane, StreamKey
 from relay.core.trace import AgeSample, Page, Standing, parse_id
 
-PARTS, WANTED = 16, 32
-"""A sample of 512 entries: about a millisecond of the server's time."""
+PARTS, WANTED, MOST = 16, 250, 1000
+"""Windows of a sample, entries they hold on average and at most: wide enough to meet bursts, and each a call of its own
+that takes the server about a millisecond."""
 
 
 class RedisTracks:
@@ -86,5 +87,27 @@ class RedisTracks:
 
     async def ages(self, stream: StreamKey) -> Sequence[AgeSample]:
         """See ``ports.Tracks.ages``."""
-        reply = await self._client.script("sample", [keys.owed(stream)], (PARTS, WANTED))
-        return [AgeSample(int(received or 0), count) for received, count in zip(reply[::2], reply[1::2], strict=True)]
+        owed = keys.owed(stream)
+        ends = [("XRANGE", owed, "-", "+", "COUNT", 1), ("XREVRANGE", owed, "+", "-", "COUNT", 1), ("XLEN", owed)]
+        first, last, length = await self._client.many(ends)
+        if not first or not last:
+            return []
+        samples = []
+        for start, stop in windows(_ms(first[0][0]), _ms(last[0][0]), length):
+            received, count = await self._client.script("sample", [owed], (start, stop, MOST))
+            samples.append(AgeSample(int(received or 0), count))
+        return samples
+
+
+def windows(first_ms: int, last_ms: int, length: int) -> Iterator[tuple[int, int]]:
+    """Equally wide windows at the start of equal parts of a range of ids; of a short stream they are all of it."""
+    step = (last_ms + 1 - first_ms) / PARTS
+    width = min(step, max(1.0, step * PARTS * WANTED / length))
+    for part in range(PARTS):
+        start = int(first_ms + part * step)
+        next_start = int(first_ms + (part + 1) * step)
+        yield start, (next_start if width == step else min(next_start, int(start + width))) - 1
+
+
+def _ms(entry_id: bytes) -> int:
+    return parse_id(entry_id.decode())[0]

@@ -10,17 +10,19 @@ from relay.adapters.web.admin_answers import Declined, answer, iso
 from relay.core.errors import StoreMisused
 from relay.core.event import Attempt, DeadLetter, Entry, JsonObject, Worth
 from relay.core.trace import Fate, Searched, Trace
+from relay.engine.hunt import Wanted
 
 LONGEST_ID = 2000
 """Characters. A longer line of a request is refused by the server itself."""
+LATEST_MS = 10**14
 LONGEST_SEARCH_S = 50
 SEARCH_S = 10
 MICROS = 1_000_000
-Look = Callable[[str, str, float], Awaitable[Trace]]
+Look = Callable[[Wanted, str], Awaitable[Trace]]
 
 
 def trace_routes(look: Look, destinations: Sequence[str]) -> list[web.RouteDef]:
-    """What to register. ``look`` takes a message id, a destination ('' for all) and seconds."""
+    """What to register. ``look`` takes what to look for, and a destination ('' for all)."""
 
     async def trace(request: web.Request) -> web.Response:
         message_id = request.match_info.get("message_id") or request.query.get("message_id", "")
@@ -30,20 +32,22 @@ def trace_routes(look: Look, destinations: Sequence[str]) -> list[web.RouteDef]:
         if destination and destination not in destinations:
             known = ", ".join(destinations) or "none"
             raise Declined(404, "unknown_destination", f"There is no destination {destination!r}; there are: {known}.")
-        patience_s = how_long(request.query.get("seconds", str(SEARCH_S)))
+        patience_s = whole(request, "seconds", 1, LONGEST_SEARCH_S, SEARCH_S)
+        wanted = Wanted(message_id, float(patience_s), whole(request, "since_ms", 0, LATEST_MS, 0))
         try:
-            return answer(trace_json(await look(message_id, destination, patience_s)))
+            return answer(trace_json(await look(wanted, destination)))
         except StoreMisused as refusal:  # a damaged key
             raise Declined(503, "store_unavailable", f"The store refused to be searched: {refusal}") from None
 
     return [web.get("/api/trace", trace), web.get(r"/api/trace/{message_id:[\s\S]+}", trace)]
 
 
-def how_long(text: str) -> float:
-    """Seconds that a search may take."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LONGEST_SEARCH_S:
-        raise Declined(400, "bad_seconds", f"seconds must be a number from 1 to {LONGEST_SEARCH_S}.")
-    return float(text)
+def whole(request: web.Request, name: str, low: int, high: int, usual: int) -> int:
+    """A number in the query."""
+    text = request.query.get(name, str(usual))
+    if not text.isascii() or not text.isdigit() or len(text) > 15 or not low <= int(text) <= high:
+        raise Declined(400, f"bad_{name}", f"{name} must be a number from {low:,} to {high:,}.")
+    return int(text)
 
 
 def trace_json(trace: Trace) -> JsonObject:
@@ -85,7 +89,7 @@ def fate_json(fate: Fate) -> JsonObject:
 
 
 def owed_json(fate: Fate, entry: Entry) -> JsonObject:
-    """The owed entry. ``behind``: entries of its class before it; ``leased_until`` null: nobody has it in hand."""
+    """The owed entry. ``behind``: entries of its class before it, null: not counted; ``leased_until`` null: in no hand."""
     standing = fate.standing
     return {
         "id": entry.id,

@@ -14,6 +14,7 @@ from relay.adapters.web.admin_trace import LONGEST_ID, trace_routes
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import Attempt, Entry, EntryClass, Lane, Worth
 from relay.core.trace import Fate, Place, Searched, Standing, Trace
+from relay.engine.hunt import Wanted
 
 NOW = 1_770_000_000_000
 CALL = Attempt(EntryClass.CONVERSION, "1-0", "2-0", False, 500, NOW, "retry", "50002", "R", "L", 7)
@@ -36,10 +37,11 @@ Port = TestClient[Any, Any]
 
 class Looks:
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str, float]] = []
+        self.asked: list[tuple[Wanted, str]] = []
 
-    async def look(self, message_id: str, destination: str, seconds: float) -> Trace:
-        self.asked.append((message_id, destination, seconds))
+    async def look(self, wanted: Wanted, destination: str) -> Trace:
+        message_id = wanted.message_id
+        self.asked.append((wanted, destination))
         if message_id == "away":
             raise StoreUnavailable(StoreTrouble.AWAY)
         if message_id == "damaged":
@@ -96,11 +98,13 @@ async def test_a_trace_is_whole_and_shows_nothing_of_the_event(port: Port) -> No
     "message_id", ["a/b?c#d", "%2F", "ü\u202e\x00\n", "..", "a b+c&d=e", "x" * LONGEST_ID, '"\\', "\U0001f600"]
 )
 async def test_any_text_is_an_id(port: Port, looks: Looks, message_id: str) -> None:
-    await port.get("/api/trace", params={"message_id": message_id, "destination": "tiktok", "seconds": "3"})
-    assert looks.asked.pop() == (message_id, "tiktok", 3.0)
+    await port.get(
+        "/api/trace", params={"message_id": message_id, "destination": "tiktok", "seconds": "3", "since_ms": "5"}
+    )
+    assert looks.asked.pop() == (Wanted(message_id, 3.0, 5), "tiktok")
     if message_id != "..":  # a path with dots is another path before anybody reads it
         await port.get(URL(f"/api/trace/{quote(message_id, safe='')}", encoded=True))
-        assert looks.asked == [(message_id, "", 10.0)]
+        assert looks.asked == [(Wanted(message_id), "")]
 
 
 @pytest.mark.parametrize(
@@ -115,6 +119,8 @@ async def test_any_text_is_an_id(port: Port, looks: Looks, message_id: str) -> N
         ("/api/trace/m?seconds=99999999999999999999", 400, "bad_seconds"),
         ("/api/trace/m?seconds=1.5", 400, "bad_seconds"),
         ("/api/trace/m?seconds=²", 400, "bad_seconds"),
+        ("/api/trace/m?since_ms=yesterday", 400, "bad_since_ms"),
+        ("/api/trace/m?since_ms=1000000000000000000000", 400, "bad_since_ms"),
         ("/api/trace/away", 503, "redis_unreachable"),
         ("/api/trace/damaged", 503, "store_unavailable"),
     ],
