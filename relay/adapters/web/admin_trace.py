@@ -89,7 +89,7 @@ def fate_json(fate: Fate) -> JsonObject:
 
 
 def owed_json(fate: Fate, entry: Entry) -> JsonObject:
-    """The owed entry. ``behind``: entries of its class before it, null: not counted; ``leased_until`` null: in no hand."""
+    """The owed entry. ``behind``: entries of its class before it, null: not counted; no ``leased_until``: not held."""
     standing = fate.standing
     return {
         "id": entry.id,
