@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from relay.core.delivery.gate import GateRecord
 from relay.core.event import (
+    Attempt,
     Claimed,
     DeadLetter,
+    EntryClass,
     Lane,
     Lease,
     NewEntry,
@@ -20,6 +22,7 @@ from relay.core.event import (
 )
 from relay.core.notices import Notice
 from relay.core.tiktok.reply import Call, Reply
+from relay.core.trace import AgeSample, Page, Standing
 
 
 class Inbox(Protocol):
@@ -91,6 +94,30 @@ class GateStore(Protocol):
 
     async def set_paused(self, destination: str, *, paused: bool) -> None:
         """Pause or resume; survives restarts."""
+        ...
+
+
+class Tracks(Protocol):
+    """What the store can say about single entries, for whoever asks. Nothing here changes anything."""
+
+    async def search(self, stream: StreamKey, needle: bytes, *, after: str = "", limit: int = 200) -> Page:
+        """Look through the next entries of a stream, strictly after an id: those whose text contains ``needle``."""
+        ...
+
+    async def accepted(self, destination: str, event_id: str) -> Mapping[EntryClass, tuple[int, int]]:
+        """The classes under which this id was accepted, and when: from and to, in ms, as exactly as is remembered."""
+        ...
+
+    async def standing(self, stream: StreamKey, entry_id: str) -> Standing:
+        """Lane and lease of an entry."""
+        ...
+
+    async def calls(self, destination: str, *, after: str = "", limit: int = 500) -> tuple[str, list[Attempt]]:
+        """A page of the log, oldest first, strictly after an id: its last id ('' at the end), and the calls."""
+        ...
+
+    async def ages(self, stream: StreamKey) -> Sequence[AgeSample]:
+        """How receipt is spread over an owed stream, oldest entries first; an estimate where there are many."""
         ...
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import aiohttp
 from pydantic import SecretStr
 
+from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import FileSecret
 from relay.adapters.tiktok import TikTokSender
 from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions, SourceOptions
@@ -14,10 +15,14 @@ from relay.app.mappings import LiveMapping
 from relay.config import Destination as DestinationSettings
 from relay.config import Segment, Settings, Source
 from relay.core.delivery.batch import Limits
+from relay.core.delivery.clocks import Clocks
 from relay.core.errors import ConfigError
 from relay.core.event import EntryClass, StreamKey
 from relay.core.segment.select import Route
-from relay.engine.delivery import Destination
+from relay.engine.delivery import OTHER_SENDERS, Delivery, Destination
+from relay.engine.intake import Intake
+from relay.engine.trace import TraceParts, Tracer
+from relay.ports import Clock
 
 # Names of the TikTok destinations in an ``integrations`` object, old spellings included (Segment sheet §5).
 INTEGRATION_NAMES = {
@@ -108,4 +113,22 @@ def delivery_destination(
         limits=Limits(items=delivery.batch_items, bytes=int(delivery.batch_bytes)),
         concurrency=delivery.concurrency,
         calls_per_s=delivery.calls_per_second,
+    )
+
+
+def kept_s(settings: Settings) -> dict[str, float]:
+    """How long after receipt an entry may be sent by itself, for each destination."""
+    return {
+        one.name: Clocks(int(one.max_age), shared=one.overlap_with in OTHER_SENDERS).kept_s
+        for one in settings.destinations
+    }
+
+
+def tracer(settings: Settings, redis: RedisStore, clock: Clock, delivery: Delivery, intake: Intake) -> Tracer:
+    """Who looks up single events."""
+    names = [destination.name for destination in settings.destinations]
+    return Tracer(
+        TraceParts(
+            redis.tracks, redis.owed, redis.dead_letters, redis.gates, clock, names, delivery.rules, intake.passed_over
+        )
     )

@@ -36,6 +36,7 @@ from relay.core.notices import ServiceStarted, ServiceStopped, ServiceStopping, 
 from relay.engine.append import Appender
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts
 from relay.engine.intake import Intake
+from relay.engine.limits import Limits
 from relay.engine.survey import Survey
 
 Jobs = dict[str, Coroutine[None, None, None]]
@@ -95,7 +96,13 @@ class Service:
         categories = frozenset(self._settings.segment.consent_categories)
         intake = Intake(appender, lambda: routes, self._clock, self._tell, categories)
         survey = Survey(
-            redis.owed, self._clock, self._tell, gates=delivery.gates, paces=delivery.paces, disk_free=store.disk_free
+            redis.owed,
+            self._clock,
+            self._tell,
+            gates=delivery.gates,
+            paces=delivery.paces,
+            disk_free=store.disk_free,
+            limits=Limits(redis.tracks, parts.kept_s(self._settings)),
         )
         await open_admin(stack, self._settings, self._admin_token, self._admin_parts(redis, intake, delivery, survey))
         door: web.BaseRunner | None = None
@@ -247,6 +254,7 @@ class Service:
             switches={"pause": delivery.pause, "resume": delivery.resume, "probe": delivery.probe},
             receive=operators.receive,
             preview=operators.preview,
+            trace=parts.tracer(self._settings, redis, self._clock, delivery, intake).trace,
         )
 
     def _facts(self) -> dict[str, object]:

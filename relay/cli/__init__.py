@@ -24,6 +24,7 @@ COMMANDS = {
     "probe": "relay.cli.switch:probe",
     "simulator": "relay.cli.simulator:simulator",
     "drill": "relay.cli.drill:drill",
+    "trace": "relay.cli.trace:trace",
     "train-dictionary": "relay.cli.train:train_dictionary",
 }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, TextIO
 from urllib.parse import quote
 
@@ -11,12 +12,26 @@ import click
 import orjson
 
 from relay.cli.client import Failed, ask
-from relay.cli.drawing import number, print_json, printable, screen, table
+from relay.cli.drawing import money, number, print_json, printable, screen, table
 from relay.core.event import JsonObject
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 REASON = click.option("--reason", default="", help="Only letters with this reason.")
 EXPORT_PAGE = 500
+
+
+class Moment(click.ParamType[int]):
+    """A moment in ISO 8601, UTC unless it says otherwise; as epoch milliseconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """``2026-01-31``, ``2026-01-31T12:00``, ``2026-01-31T12:00:00+01:00``."""
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time like 2026-01-31T12:00", param, ctx)
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 @click.group("dead-letters")
@@ -58,38 +73,58 @@ def show(destination: str, letter_id: str) -> None:
     print_json(ask("GET", f"{path_of(destination)}/{quote(letter_id, safe='')}"))
 
 
+def choosing(command: Callable[..., None]) -> Callable[..., None]:
+    """Arguments and options by which letters are chosen."""
+    for option in reversed(
+        (
+            click.argument("destination"),
+            click.argument("ids", nargs=-1, metavar="[ID]..."),
+            click.option("--all", "everything", is_flag=True, help="All that are there now and pass the filter."),
+            REASON,
+            click.option("--event", default="", help="Only events of this name (with --all)."),
+            click.option("--since", type=Moment(), help="Only those received from then on (with --all)."),
+            click.option("--until", type=Moment(), help="Only those received before (with --all)."),
+            click.option("--dry-run", is_flag=True, help="Only say how many there are, and what they are worth."),
+            click.option("--yes", is_flag=True, help="Do not ask."),
+            AS_JSON,
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @dead_letters.command()
-@click.argument("destination")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--all", "everything", is_flag=True, help="All that are there now (of one reason with --reason).")
-@REASON
+@choosing
 @click.option("--accept-doubling", is_flag=True, help="Also those TikTok may have already and would count again.")
-@AS_JSON
-def requeue(
-    destination: str, ids: tuple[str, ...], everything: bool, reason: str, accept_doubling: bool, as_json: bool
+def requeue(  # one parameter per option
+    destination: str, accept_doubling: bool, dry_run: bool, yes: bool, as_json: bool, **chosen: Any
 ) -> None:
     """Owe dead letters again: they are mapped anew and sent.
 
-    What TikTok may have is left alone without --accept-doubling; with it, it is sent however long ago that was.
+    What TikTok may have is left alone without --accept-doubling; with it, it is sent however long ago that was. With
+    --all and --accept-doubling, what that comes to is shown first, and asked for.
     """
-    chosen = choice(ids, reason, everything=everything) | {"accept_doubling": accept_doubling}
-    report(move(destination, "requeue", chosen), "requeued", as_json=as_json)
+    wanted = choice(**chosen) | {"accept_doubling": accept_doubling}
+    if dry_run or accept_doubling:
+        wanted |= weigh(destination, "requeue", wanted, as_json=as_json and dry_run)
+    if dry_run:
+        return
+    if accept_doubling and chosen["everything"] and not yes:
+        click.confirm(f"Send them to {destination}, though TikTok may count them twice?", abort=True, err=True)
+    report(move(destination, "requeue", wanted), "requeued", as_json=as_json)
 
 
 @dead_letters.command()
-@click.argument("destination")
-@click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--all", "everything", is_flag=True, help="All that are there now (of one reason with --reason).")
-@REASON
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@AS_JSON
-def discard(destination: str, ids: tuple[str, ...], everything: bool, reason: str, yes: bool, as_json: bool) -> None:
-    """Delete dead letters for good."""
-    chosen = choice(ids, reason, everything=everything)
+@choosing
+def discard(destination: str, dry_run: bool, yes: bool, as_json: bool, **chosen: Any) -> None:
+    """Delete dead letters for good, after saying what they are worth."""
+    wanted = choice(**chosen)
+    wanted |= weigh(destination, "discard", wanted, as_json=as_json and dry_run)
+    if dry_run:
+        return
     if not yes:
-        what = "all of them" if everything else f"{len(ids)} of them"
-        click.confirm(f"Delete dead letters of {destination} for good ({what})?", abort=True, err=True)
-    report(move(destination, "discard", chosen), "discarded", as_json=as_json)
+        click.confirm(f"Delete these dead letters of {destination} for good?", abort=True, err=True)
+    report(move(destination, "discard", wanted), "discarded", as_json=as_json)
 
 
 @dead_letters.command()
@@ -142,31 +177,53 @@ def every_letter(destination: str, reason: str) -> Iterator[JsonObject]:
         after = page["next"]
 
 
-def choice(ids: tuple[str, ...], reason: str, *, everything: bool) -> dict[str, Any]:
+def choice(
+    ids: tuple[str, ...], everything: bool, reason: str, event: str, since: int | None, until: int | None
+) -> dict[str, Any]:
     """What the operator chose, as the admin port wants it."""
     if everything == bool(ids):
         raise click.UsageError("give ids, or --all")
-    if reason and ids:
-        raise click.UsageError("--reason goes with --all")
-    return {"all": True, "reason": reason} if everything else {"ids": list(ids)}
+    narrowed = {"reason": reason, "event": event, "received_since_ms": since, "received_until_ms": until}
+    narrowed = {name: value for name, value in narrowed.items() if value not in ("", None)}
+    if narrowed and ids:
+        raise click.UsageError("--reason, --event, --since and --until go with --all")
+    return {"all": True, **narrowed} if everything else {"ids": list(ids)}
+
+
+def weigh(destination: str, action: str, chosen: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
+    """Show what a move would come to, on standard error unless that is all that is wanted; returns its bound."""
+    would = move(destination, action, chosen | {"dry_run": True})
+    bound = {"until_ms": would.pop("until_ms")}
+    if as_json:
+        print_json(would)
+        return bound
+    if not would["moved"]:
+        raise Failed(f"nothing to {action}")
+    reasons = ", ".join(f"{number(count)} {reason}" for reason, count in would["reasons"].items())
+    worth = money(would["value"])
+    click.echo(f"{number(would['moved'])} dead letters ({reasons or 'none'}), worth {worth}", err=True)
+    return bound
 
 
 def move(destination: str, action: str, chosen: dict[str, Any]) -> JsonObject:
     """One move, in as many calls as it takes."""
-    total = Counter[str]()
+    total, reasons, value = Counter[str](), Counter[str](), Counter[str]()
     after: str | None = ""
     while after is not None:
         answer = ask("POST", f"{path_of(destination)}/{action}", body=chosen)
         total.update(moved=answer["moved"], held_back=answer["held_back"])
+        reasons.update(answer["reasons"])
+        value.update(answer["value"])
         after = answer["next"]
         chosen = chosen | {"after": after, "until_ms": answer["until_ms"]}
-    return {"moved": total["moved"], "held_back": total["held_back"]}
+    counts = {"moved": total["moved"], "held_back": total["held_back"]}
+    return counts | {"value": dict(value), "reasons": dict(reasons), "until_ms": chosen["until_ms"]}
 
 
 def report(moved: JsonObject, said: str, *, as_json: bool) -> None:
     """What happened; exit 1 when nothing did."""
     if as_json:
-        print_json(moved)
+        print_json({name: value for name, value in moved.items() if name != "until_ms"})
     elif moved["moved"]:
         print(f"{number(moved['moved'])} {said}")
     if moved["held_back"] and not as_json:

@@ -10,6 +10,7 @@ from relay.cli.client import ask
 from relay.cli.drawing import duration, money, number, print_json, printable, screen, size, table
 from relay.core.event import JsonObject
 
+BOOKS = ("destination", "class", "accepted", "requeued", "delivered", "dead", "other", "owed", "worth owed")
 WORRYING_S = 86_400  # a store that is full in a week, at the rate of the last minute, is no news
 
 
@@ -28,6 +29,13 @@ def status(as_json: bool) -> None:
     rows = [destination_row(part) for part in document.get("destinations", [])]
     right = frozenset({"owed", "backlog", "oldest", "done in", "calls", "dead letters"})
     console.print(table("", columns, rows, right) if rows else "no destinations are configured")
+    for part in document.get("destinations", []):
+        if breach := part.get("limit_breach"):
+            console.print(printable(breach_line(part["name"], breach)))
+    streams = document.get("streams", [])
+    if streams:
+        console.print()
+        console.print(table("books", BOOKS, [books_row(stream) for stream in streams], frozenset(BOOKS[2:-1])))
 
 
 def head(document: JsonObject) -> Iterator[str]:
@@ -48,6 +56,23 @@ def head(document: JsonObject) -> Iterator[str]:
     unbalanced = sum(abs(stream.get("unbalanced", 0)) for stream in document.get("streams", []))
     if unbalanced:
         yield f"BOOKS DO NOT BALANCE: {number(unbalanced)} entries unaccounted for; please report this"
+
+
+def breach_line(name: str, breach: JsonObject) -> str:
+    """What will be too old before its turn comes."""
+    when = "passes it now" if not breach["first_in_seconds"] else f"passes it at {breach['first_at'][:19]}Z"
+    count = number(breach["entries"])
+    return f"{name}: ABOUT {count} ENTRIES WILL PASS THEIR LIMIT before they are sent; the first {when}"
+
+
+def books_row(stream: JsonObject) -> tuple[str, ...]:
+    """The ledger of one class: what came in is what ended and what is owed."""
+    books = stream.get("books", {})
+    dead = sum(count for line, count in books.items() if line.startswith("dead:"))
+    other = sum(books.get(line, 0) for line in ("unmatched", "lapsed", "shed", "forgotten"))
+    counts = (books.get("accepted", 0), books.get("requeued", 0), books.get("delivered", 0), dead, other)
+    owed, worth = number(stream.get("owed")), money(stream.get("value") or {})
+    return stream["destination"], stream["class"], *map(number, counts), owed, worth
 
 
 def destination_row(part: JsonObject) -> tuple[str, ...]:

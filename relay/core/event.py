@@ -158,14 +158,40 @@ class Rest(StrEnum):
     UNCLAIM = "unclaim"  # claimable again as if never claimed (TikTok proved it has none, or nothing was sent)
 
 
+class Attempt(NamedTuple):
+    """One call to TikTok in the log of calls: which entries it carried, when, and what came back.
+
+    The entries are those from ``first_id`` to ``last_id`` of the stream of ``klass``; not ``whole``: only some of them
+    (a part of a refused call, or others between them could not be sent). ``number`` is the lease's. ``label`` as in
+    ``Judgement``.
+    """
+
+    klass: EntryClass
+    first_id: str
+    last_id: str
+    whole: bool
+    items: int
+    at_ms: int
+    verdict: str
+    label: str
+    request_id: str
+    log_id: str
+    number: int
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Endings for entries of one lease, and what happens to the rest of it."""
+    """Endings for entries of one lease, and what happens to the rest of it.
+
+    ``attempts``: calls made since the last settlement. They are written down even when the lease is lost meanwhile, and
+    a log that cannot be written fails nothing.
+    """
 
     delivered: Sequence[str] = ()
     dead: Sequence[Burial] = ()
     unmatched: Sequence[str] = ()
     rest: Rest = Rest.KEEP
+    attempts: Sequence[Attempt] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +226,7 @@ class DeadLetter:
     accepted: tuple[str, ...]
     raw: bytes
     released: bool = False
+    entry_id: str = ""  # what it was owed as: the log of calls knows it by that; '' where an older version buried it
 
 
 @dataclass(frozen=True, slots=True)

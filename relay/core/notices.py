@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from relay.core.event import DeadReason, Lane, StoreSurvey, StreamKey
+from relay.core.forecast import Breach
 
 
 class Outcome(StrEnum):
@@ -180,11 +181,17 @@ class LeaseLost:
 
 @dataclass(frozen=True, slots=True)
 class DeadLettersMoved:
-    """An operator requeued or discarded dead letters."""
+    """An operator requeued, released or discarded dead letters. Who it was, an admin token cannot tell.
+
+    *Released*: owed again although TikTok may count it twice. ``chosen`` says by what they were chosen, ``value`` what
+    they are worth, by currency ('' = unknown).
+    """
 
     destination: str
-    action: str  # requeue | discard
+    action: str  # requeue | release | discard
     count: int
+    chosen: str = ""
+    value: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +258,8 @@ class StoreSurveyed:
     """The regular look at everything owed (about once a second).
 
     ``drain_eta`` is in seconds per destination (0 without a backlog, infinite while it does not shrink), ``full_eta``
-    in seconds until the journal is full (infinite while it does not grow or has no limit).
+    in seconds until the journal is full (infinite while it does not grow or has no limit). ``breaches``: what will be
+    too old to be sent by itself before its turn comes.
     """
 
     survey: StoreSurvey
@@ -259,6 +267,7 @@ class StoreSurveyed:
     paces: Mapping[str, int]
     drain_eta: Mapping[str, float] = field(default_factory=dict)
     full_eta: float = math.inf
+    breaches: Mapping[str, Breach] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from relay.core.delivery.account import Account, Rules
+from relay.core.delivery.attempts import attempt_of
 from relay.core.delivery.batch import Batch, Parcel, batches, body_of
 from relay.core.delivery.governor import Governor
 from relay.core.delivery.split import Piece, Search
 from relay.core.delivery.suspicion import Suspicion
-from relay.core.event import Claimed, Entry, Rest
+from relay.core.event import Attempt, Claimed, Entry, Rest
 from relay.core.notices import CallAnswered, ItemsRemarked, PaceChanged
 from relay.core.tiktok.reply import Call, Reply
 from relay.core.tiktok.verdict import Judgement, Stored, Verdict, judge
@@ -73,6 +74,7 @@ class Consignment:
         self._account = Account(claimed, desk.destination.rules)
         self._judged_ms = desk.clock.now_ms()
         self._era = era  # of the gate, when the claim was permitted
+        self._attempts: list[Attempt] = []  # calls that are not in the log yet
         self._held = True
         lease = claimed.lease
         self._span_s = (lease.due_ms - claimed.now_ms) / 1000
@@ -182,7 +184,7 @@ class Consignment:
 
     async def _call(self, batch: Batch) -> Judgement:
         """One call, judged once for everybody who wants to know."""
-        desk, started = self._desk, self._desk.clock.monotonic()
+        desk, started, at_ms = self._desk, self._desk.clock.monotonic(), self._desk.clock.now_ms()
         desk.governor.started(started)
         try:
             reply = await desk.destination.sender.send(
@@ -190,9 +192,11 @@ class Consignment:
             )
         except asyncio.CancelledError:
             desk.governor.stopped()
+            self._attempts.append(attempt_of(self._claimed, batch, at_ms, None, None))
             raise
         now = desk.clock.monotonic()
         judgement = self._suspect(judge(reply, batch.items), batch, now)
+        self._attempts.append(attempt_of(self._claimed, batch, at_ms, judgement, reply))
         self._pace(judgement, started, now)
         desk.tell(_answered(desk.destination.name, reply, judgement, batch.items))
         entries, pause_s = len(batch.parcels), desk.governor.paused_for(now)
@@ -223,8 +227,10 @@ class Consignment:
         endings = account.take_endings()
         if not self._held or (rest is Rest.KEEP and not account.left and not len(endings)):
             return
-        asked_at = self._desk.clock.monotonic()
-        self._held = await self._desk.settling.settle(self._claimed, endings, rest, account.left, leaving=leaving)
+        asked_at, attempts, self._attempts = self._desk.clock.monotonic(), self._attempts, []
+        self._held = await self._desk.settling.settle(
+            self._claimed, endings, rest, account.left, attempts=attempts, leaving=leaving
+        )
         self._renewed_at = asked_at
 
 

@@ -104,6 +104,10 @@ class Delivery:
         """How many calls may be in flight, for each destination."""
         return {name: pump.desk.governor.limit for name, pump in self._pumps.items()}
 
+    def rules(self, name: str) -> Rules:
+        """What a destination's configuration says about its entries now."""
+        return self._pumps[name].desk.destination.rules
+
     async def pause(self, name: str) -> None:
         """Nobody claims for this destination any more, in any replica. KeyError for an unknown name."""
         await self._switch(name, paused=True)

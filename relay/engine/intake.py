@@ -16,6 +16,7 @@ from relay.core.segment.decode import Misfit
 from relay.core.segment.select import Route, select
 from relay.core.segment.worth import appraise
 from relay.engine.append import MAX_ENTRIES, Appender
+from relay.engine.passed_over import PassedOver
 from relay.ports import Clock, Tell
 
 Tally = dict[tuple[Outcome, Why], int]  # events by outcome and reason
@@ -62,6 +63,7 @@ class Intake:
         self._clock = clock
         self._tell = tell
         self._categories = categories
+        self.passed_over = PassedOver()
 
     def receive(
         self,
@@ -167,6 +169,7 @@ class Intake:
         event_id, body, raw = event
         wanted, why = select(body, self._routes(), sdk, self._categories)
         if not wanted:
+            self.passed_over.note(event_id, why, received_ms)
             return [], why
         worth, odd = appraise(body)
         if odd:

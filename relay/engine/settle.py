@@ -6,11 +6,12 @@ books cannot drift apart.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from relay.core.delivery.account import Endings
 from relay.core.errors import StoreUnavailable
-from relay.core.event import Burial, Claimed, DeadReason, Rest, Settled, Settlement
+from relay.core.event import Attempt, Burial, Claimed, DeadReason, Rest, Settled, Settlement
 from relay.core.notices import EntriesBuried, EntriesDelivered, EntriesReturned, EntriesUnmatched, LeaseLost
 from relay.ports import Clock, Owed, Tell
 
@@ -29,12 +30,22 @@ class Settling:
     def __init__(self, owed: Owed, clock: Clock, tell: Tell) -> None:
         self._owed, self._clock, self._tell = owed, clock, tell
 
-    async def settle(self, claimed: Claimed, endings: Endings, rest: Rest, left: int, *, leaving: bool = False) -> bool:
+    async def settle(
+        self,
+        claimed: Claimed,
+        endings: Endings,
+        rest: Rest,
+        left: int,
+        *,
+        attempts: Sequence[Attempt] = (),
+        leaving: bool = False,
+    ) -> bool:
         """Apply endings and leave the ``left`` others as ``rest`` says; False when the lease is not ours any more.
 
+        ``attempts``: the calls behind it, for the log; it travels along and never decides anything.
         ``leaving``: the process is going down and cannot wait for a store that is away.
         """
-        settlement = Settlement(endings.delivered, endings.dead, endings.unmatched, rest)
+        settlement = Settlement(endings.delivered, endings.dead, endings.unmatched, rest, attempts)
         patient = len(endings) and not leaving
         settled = await self._apply(claimed, settlement, TRIES_WITH_ENDINGS if patient else TRIES_WITHOUT)
         if settled is None:

@@ -11,6 +11,7 @@ from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import StoreSurvey
 from relay.core.forecast import Trend, drain_eta, full_eta
 from relay.core.notices import LoopLagged, StoreSurveyed
+from relay.engine.limits import Limits
 from relay.ports import Clock, Owed, Tell
 
 SLICES = 5  # naps per round: a stop is heard within a fifth of a second, and lag is measured five times
@@ -20,7 +21,7 @@ class Survey:
     """Looks about once a second, tells ``StoreSurveyed`` and ``LoopLagged``, and keeps the latest look.
 
     ``gates`` and ``paces`` give the state of each destination's gate and its concurrency limit; ``disk_free`` the free
-    bytes under the embedded store, or None where that is somebody else's disk.
+    bytes under the embedded store, or None where that is somebody else's disk; ``limits`` knows what will be too old.
     """
 
     def __init__(
@@ -32,10 +33,12 @@ class Survey:
         gates: Callable[[], Mapping[str, str]],
         paces: Callable[[], Mapping[str, int]],
         disk_free: Callable[[], int | None] = lambda: None,
+        limits: Limits | None = None,
         every_s: float = 1.0,
     ) -> None:
         self._owed, self._clock, self._tell = owed, clock, tell
         self._gates, self._paces, self._disk_free = gates, paces, disk_free
+        self._limits = limits
         self._every_s = every_s
         self._used = Trend()
         self._trends: dict[str, Trend] = {}
@@ -61,7 +64,7 @@ class Survey:
         self.trouble = None
         if survey.disk_free_bytes is None:
             survey = replace(survey, disk_free_bytes=self._disk_free())
-        self.latest = self._forecast(survey)
+        self.latest = await self._with_breaches(self._forecast(survey))
         self._tell(self.latest)
 
     async def _nap(self, stopping: asyncio.Event) -> float:
@@ -74,6 +77,12 @@ class Survey:
             if stopping.is_set():
                 break
         return worst
+
+    async def _with_breaches(self, seen: StoreSurveyed) -> StoreSurveyed:
+        if self._limits is None:
+            return seen
+        rates = {name: trend.rate for name, trend in self._trends.items()}
+        return replace(seen, breaches=await self._limits.look(seen, rates, self._clock.monotonic()))
 
     def _forecast(self, survey: StoreSurvey) -> StoreSurveyed:
         now = self._clock.monotonic()

@@ -10,11 +10,19 @@ from contextlib import contextmanager
 from aiohttp import web
 
 from relay.adapters.web.admin import AdminOptions, AdminParts, build_admin
-from relay.core.event import Burial, DeadReason, EntryClass, Lane, NewEntry, Settlement, StreamKey, Worth
+from relay.core.delivery.account import Rules
+from relay.core.delivery.batch import Limits
+from relay.core.delivery.clocks import Clocks
+from relay.core.event import Attempt, Burial, DeadReason, EntryClass, Lane, NewEntry, Settlement, StreamKey, Worth
 from relay.core.notices import Notice
+from relay.core.trace import Trace
+from relay.engine.hunt import Wanted
+from relay.engine.passed_over import PassedOver
 from relay.engine.survey import Survey
+from relay.engine.trace import TraceParts, Tracer
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
+from tests.twins.tiktok import PlainMapping
 
 TOKEN = "made-up-admin-token"
 PURCHASES = StreamKey("tiktok", EntryClass.CONVERSION)
@@ -55,10 +63,24 @@ class Backstage:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.store = MemoryStore([PURCHASES], self.clock)
+        self.store = MemoryStore([PURCHASES, StreamKey("tiktok", EntryClass.ENGAGEMENT)], self.clock)
         self.told: list[Notice] = []
         self.turned: list[tuple[str, str]] = []
         self.received: list[bytes] = []
+        self.asked: list[tuple[Wanted, str]] = []
+        rules = Rules(PlainMapping(), Clocks(), "", Limits())
+        self.tracer = Tracer(
+            TraceParts(
+                self.store.tracks,
+                self.store.owed,
+                self.store.dead_letters,
+                self.store.gates,
+                self.clock,
+                ("tiktok",),
+                lambda _: rules,
+                PassedOver(),
+            )
+        )
         self.app = build_admin(AdminOptions(TOKEN), self._parts())
 
     def _parts(self) -> AdminParts:
@@ -80,7 +102,12 @@ class Backstage:
             facts=lambda: {"version": "0.1.0", "role": "all", "durability": "a power cut"},
             switches={"pause": self._pause},
             receive=receive,
+            trace=self._trace,
         )
+
+    async def _trace(self, wanted: Wanted, destination: str) -> Trace:
+        self.asked.append((wanted, destination))
+        return await self.tracer.trace(wanted, destination)
 
     async def _pause(self, name: str) -> None:
         self.turned.append(("pause", name))
@@ -98,7 +125,21 @@ class Backstage:
         claimed = asyncio.run(self.store.owed.claim(PURCHASES, Lane.LIVE, count, 10**9))
         assert claimed is not None
         dead = [Burial(entry.id, reason, "bad \x1b[31mvalue", 40002) for entry in claimed.entries]
-        asyncio.run(self.store.owed.settle(claimed.lease, Settlement(dead=dead)))
+        lease, now = claimed.lease, self.clock.now_ms()
+        call = Attempt(
+            PURCHASES.klass,
+            lease.first_id,
+            lease.last_id,
+            True,
+            count,
+            now,
+            "split",
+            "40002",
+            "R\x1b",
+            "L",
+            lease.number,
+        )
+        asyncio.run(self.store.owed.settle(lease, Settlement(dead=dead, attempts=[call])))
         return self.ids()
 
     def ids(self) -> list[str]:

@@ -3,11 +3,15 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
+import click
+import pytest
 from click.testing import CliRunner
 
 from relay.cli.dead_letters import EXPORT_PAGE, dead_letters
 from relay.core.event import DeadReason, Lane
+from relay.core.notices import DeadLettersMoved
 from tests.cli.ports import PURCHASES, Backstage
 
 
@@ -70,6 +74,8 @@ def test_requeue(runner: CliRunner, backstage: Backstage) -> None:
     assert json.loads(runner.invoke(dead_letters, ["requeue", "tiktok", "--all", "--json"]).stdout) == {
         "moved": 2,
         "held_back": 0,
+        "value": {"EUR": 25.0},
+        "reasons": {"refused": 2},
     }
     assert backstage.ids() == []
 
@@ -107,3 +113,61 @@ def test_export_goes_over_pages(runner: CliRunner, backstage: Backstage, tmp_pat
     runner.invoke(dead_letters, ["export", "tiktok", "--events-only", "-o", str(file)])
     events = [json.loads(line) for line in file.read_text().splitlines()]
     assert events[0] == {"type": "track", "event": "Order Completed", "messageId": "m0"}
+
+
+def test_a_bulk_release_shows_its_worth_and_asks(runner: CliRunner, backstage: Backstage) -> None:
+    backstage.bury(2, DeadReason.OVERLAP)
+    backstage.bury(1, DeadReason.AMBIGUOUS, first=2)
+    arguments = ["requeue", "tiktok", "--all", "--accept-doubling"]
+    for answer in ("n\n", ""):
+        result = runner.invoke(dead_letters, arguments, input=answer)
+        assert result.exit_code == 1
+        assert "3 dead letters (2 overlap, 1 ambiguous), worth 37.50 EUR" in result.stderr
+        assert len(backstage.ids()) == 3
+    result = runner.invoke(dead_letters, [*arguments, "--reason", "ambiguous"], input="y\n")
+    assert (result.exit_code, result.stdout) == (0, "1 requeued\n")
+    assert runner.invoke(dead_letters, [*arguments, "--yes"]).stdout == "2 requeued\n"
+    assert [(notice.action, notice.count) for notice in backstage.told if isinstance(notice, DeadLettersMoved)] == [
+        ("release", 1),
+        ("release", 2),
+    ]
+
+
+def test_a_dry_run_moves_nothing(runner: CliRunner, backstage: Backstage) -> None:
+    backstage.bury(2)
+    for verb in ("requeue", "discard"):
+        result = runner.invoke(dead_letters, [verb, "tiktok", "--all", "--dry-run"])
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == "2 dead letters (2 refused), worth 25.00 EUR\n"
+        document = json.loads(runner.invoke(dead_letters, [verb, "tiktok", "--all", "--dry-run", "--json"]).stdout)
+        assert document == {"moved": 2, "held_back": 0, "value": {"EUR": 25.0}, "reasons": {"refused": 2}}
+    assert len(backstage.ids()) == 2
+
+
+def test_letters_are_chosen_by_event_and_time_of_receipt(runner: CliRunner, backstage: Backstage) -> None:
+    backstage.bury(2)
+    backstage.clock.jump(3600)
+    backstage.bury(3, first=2)
+    discard = ["discard", "tiktok", "--all", "--yes"]
+    assert runner.invoke(dead_letters, [*discard, "--event", "Signed Up"]).exit_code == 1
+    assert runner.invoke(dead_letters, [*discard, "--until", "2026-02-02"]).exit_code == 1
+    until = "2026-02-02T04:00+01:00"
+    result = runner.invoke(dead_letters, [*discard, "--event", "Order Completed", "--until", until])
+    assert result.stdout == "2 discarded\n"
+    assert runner.invoke(dead_letters, [*discard, "--since", "2026-02-02T03:40"]).stdout == "3 discarded\n"
+    for arguments in (["--all", "--since", "yesterday"], ["1-1", "--event", "x"], ["1-1", "--since", "2026-02-02"]):
+        assert runner.invoke(dead_letters, ["discard", "tiktok", *arguments]).exit_code == 2
+
+
+def test_what_dies_after_it_was_shown_is_not_moved(runner: CliRunner, backstage: Backstage) -> None:
+    backstage.bury(2)
+    weighed: list[Any] = []
+
+    def meanwhile(*_: Any, **__: Any) -> None:
+        backstage.clock.jump(1)
+        weighed.append(backstage.bury(1, first=2))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(click, "confirm", meanwhile)
+        assert runner.invoke(dead_letters, ["discard", "tiktok", "--all"]).stdout == "2 discarded\n"
+    assert len(backstage.ids()) == 1

@@ -16,7 +16,8 @@ from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
-from relay.core.event import Burial, DeadReason, EntryClass, Lane, NewEntry, Reject, Settlement
+from relay.core.event import Attempt, Burial, DeadReason, EntryClass, Lane, NewEntry, Reject, Settlement
+from relay.core.forecast import cohorts
 from relay.simulator.traffic import traffic
 from tests.contract.conftest import ORDERS, STREAMS, VIEWS
 from tests.contract.valkey import valkey_server
@@ -115,21 +116,26 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("claim", 3, ["live", 5, -1, 5, 5]),
     ("claim", 3, ["live", 5, 5, "soon", 5]),
     ("claim", 2, ["live", 5, 5, 5, 5]),
-    ("settle", 5, []),
-    ("settle", 5, ["-", 1, "engagement", 5, "keep", 0, 0, 0]),
-    ("settle", 5, ["FIRST", 1, "engagement", 5, "perhaps", 0, 0, 0]),
-    ("settle", 5, ["FIRST", 1, "engagement", "x", "keep", 0, 0, 0]),
-    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "1-1", 0, 0]),
-    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 2, "FIRST", 0, 0]),
-    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0]),
-    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 0, "more"]),
-    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 1, *BORED, 0]),
-    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 1, *REFUSED]),
+    ("settle", 6, []),
+    ("settle", 6, ["-", 1, "engagement", 5, "keep", 9, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "perhaps", 9, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", "x", "keep", 9, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "1-1", 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 2, "FIRST", 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, "more"]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 1, *BORED, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 1, *REFUSED]),
     *(
-        ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 1, "FIRST", 0, 1, *REFUSED, first_ms])
+        ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 1, *REFUSED, first_ms])
         for first_ms in ("", "x", -1, "1.5", "1e3", "nan", 10**16, "9" * 17)
     ),
-    ("settle", 4, ["FIRST", 1, "engagement", 5, "keep", 0, 0, 0]),
+    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", "many", 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 1, "a call", 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, "x", 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 9, 0, 0, 0]),
     ("move", 4, ["steal", 1, "engagement", 0]),
     ("move", 4, ["requeue", 2, "engagement", "conversion", 0]),
     ("move", 4, ["requeue", 1, "engagement", 2, "1-1"]),
@@ -139,6 +145,12 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("move", 4, ["released", 1, "engagement", 0]),
     ("move", 4, ["", 1, "engagement", 0]),
     ("move", 2, []),
+    ("sample", 1, []),
+    ("sample", 1, [0, 5]),
+    ("sample", 1, [0, 5, 1001]),
+    ("sample", 1, [-1, 5, 5]),
+    ("sample", 1, [0, "now", 5]),
+    ("sample", 0, [0, 5, 5]),
     ("gate", 1, []),
     ("gate", 1, [0]),
     ("gate", 1, [0, "state"]),
@@ -156,9 +168,14 @@ async def test_hostile_arguments_change_nothing(
     first = next(key for key in leases if key != b"#")
     names = {
         "claim": [keys.owed(VIEWS), keys.leases(VIEWS), keys.mark(VIEWS)],
-        "settle": [*(make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)), keys.dead("shop")],
+        "settle": [
+            *(make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)),
+            keys.dead("shop"),
+            keys.attempts("shop"),
+        ],
         "move": [keys.dead("shop"), keys.intake_books(), keys.owed(VIEWS), keys.books(VIEWS)],
         "gate": [keys.gate("shop"), keys.gate("app")],
+        "sample": [keys.owed(VIEWS)],
     }[name][:how_many]
     before = await everything(redis_store)
     with pytest.raises(StoreMisused):
@@ -171,8 +188,12 @@ async def test_the_letters_above_are_hostile_only_by_their_change(redis_store: R
     claimed = await redis_store.owed.claim(VIEWS, Lane.LIVE, 1, 10**9)
     assert claimed is not None
     first = claimed.lease.first_id
-    names = [*(make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)), keys.dead("shop")]
-    args: list[Any] = [first, 1, "engagement", 5, "keep", 0, 0, 1, first, *REFUSED[1:], 9]
+    names = [
+        *(make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)),
+        keys.dead("shop"),
+        keys.attempts("shop"),
+    ]
+    args: list[Any] = [first, 1, "engagement", 5, "keep", 9, 0, 0, 0, 1, first, *REFUSED[1:], 9]
     assert await redis_store.client.script("settle", names, args) == [1, 0, 0, 1]
 
 
@@ -308,6 +329,71 @@ async def test_no_lease_is_scanned_over(redis_store: RedisStore) -> None:
     assert stats["cmdstat_xrange"]["usec"] < 5000
 
 
+async def test_ages_of_a_long_stream_follow_its_density_in_bursts_and_without(redis_store: RedisStore) -> None:
+    """A day at 3 events a second, half a day at 12; once one by one, once 500 at a time."""
+    day_s = 86_400
+    for burst in (1, 500):
+        key, start = keys.owed(VIEWS), 1_770_000_000_000
+        lengths = ((day_s * 1000, 3 * day_s), (day_s * 500, 6 * day_s))
+        commands: list[Any] = []
+        for span_ms, count in lengths:
+            for number in range(0, count // 30, burst):  # a thirtieth of it, as it takes its time
+                at = start + span_ms * number * 30 // count
+                commands += [("XADD", key, f"{at}-{one}", "e", "\0x", "m", f"{at}|||web") for one in range(burst)]
+            start += span_ms
+        for at in range(0, len(commands), 5000):
+            await redis_store.client.many(commands[at : at + 5000])
+        owed = await redis_store.client.run("XLEN", key)
+        queue = cohorts(await redis_store.tracks.ages(VIEWS), owed, start)
+        assert sum(cohort.entries for cohort in queue) == pytest.approx(owed)
+        assert [cohort.age_s for cohort in queue] == sorted((cohort.age_s for cohort in queue), reverse=True)
+        young = sum(cohort.entries for cohort in queue if cohort.age_s <= day_s / 2)
+        assert young / owed == pytest.approx(2 / 3, abs=0.1 if burst == 1 else 0.3)
+        await redis_store.client.run("DEL", key)
+
+
+async def call(store: RedisStore, number: int = 0) -> Settlement:
+    claimed = await store.owed.claim(VIEWS, Lane.LIVE, 1, 10**9)
+    assert claimed is not None
+    first, klass = claimed.lease.first_id, VIEWS.klass
+    attempt = Attempt(klass, first, first, True, 1, number, "delivered", "0", "R", "L", claimed.lease.number)
+    settlement = Settlement([first], attempts=[attempt])
+    assert (await store.owed.settle(claimed.lease, settlement)).delivered == 1
+    return settlement
+
+
+async def test_a_log_of_calls_that_cannot_be_written_fails_no_settlement(redis_store: RedisStore) -> None:
+    await redis_store.client.run("SET", keys.attempts("shop"), "somebody else's")
+    await redis_store.inbox.append(entries(1))
+    await call(redis_store)
+    assert await redis_store.client.run("GET", keys.attempts("shop")) == b"somebody else's"
+
+
+async def test_the_log_of_calls_is_capped_and_small(redis_store: RedisStore) -> None:
+    options = StoreOptions(attempts=1000)
+    store = await RedisStore.open(redis_store.client, STREAMS, SystemClock(), options)
+    await store.inbox.append(entries(500))
+    claimed = await store.owed.claim(VIEWS, Lane.LIVE, 500, 10**9)
+    assert claimed is not None
+    first, last = claimed.lease.first_id, claimed.lease.last_id
+    id_ = "20260202024000ABCDEF0123456789ABCD"
+    for turn in range(30):
+        attempts = [
+            Attempt(VIEWS.klass, first, last, True, 500, 1_770_000_000_000 + at, "delivered", "0", id_, id_, turn)
+            for at in range(100)
+        ]
+        await store.owed.settle(claimed.lease, Settlement(attempts=attempts))
+    kept = await store.client.run("XLEN", keys.attempts("shop"))
+    assert 1000 <= kept < 1200
+    used = await store.client.run("MEMORY", "USAGE", keys.attempts("shop"), "SAMPLES", 0)
+    assert used / kept < 180
+    after = ""
+    newest: list[Attempt] = []
+    while (page := await store.tracks.calls("shop", after=after))[0]:
+        after, newest = page
+    assert newest[-1].at_ms == 1_770_000_000_099
+
+
 @pytest.fixture
 async def small() -> AsyncIterator[RedisStore]:
     """A server with 8 MB."""
@@ -333,6 +419,9 @@ async def test_a_full_memory_refuses_new_entries_and_can_always_be_drained(small
     assert survey.streams[1].owed == taken > 1000
     assert survey.streams[1].unbalanced == 0
     await small.gates.set_paused("shop", paused=False)
+    await call(small, 7)
+    assert [one.at_ms for one in (await small.tracks.calls("shop"))[1]] == [7], "calls are written down even then"
+    assert sum(sample.entries for sample in await small.tracks.ages(VIEWS)) > 0
     while (claimed := await small.owed.claim(VIEWS, Lane.LIVE, 500, 10**9)) is not None:
         ids = [entry.id for entry in claimed.entries]
         burial = [Burial(ids[0], DeadReason.REFUSED, "")]

@@ -110,7 +110,7 @@ def test_rules_see_a_running_relay(root: Path, monitored: tuple[Prometheus, Rela
     """Every recording rule that describes a state has a value: a misspelt label would leave it empty."""
     server, _ = monitored
     [group] = yaml.safe_load((root / "deploy/prometheus/rules.yml").read_text(encoding="utf-8"))["groups"]
-    conditions = {"relay:value_at_risk", "relay:stuck", "relay:old"}
+    conditions = {"relay:value_at_risk", "relay:will_expire", "relay:stuck", "relay:old"}
     windows = {"relay:filtered_share_30m", "relay:filtered_share_1d"}  # need half an hour, and a day
     records = {rule["record"] for rule in group["rules"] if "record" in rule} - conditions - windows
     seen: dict[str, list[Any]] = {name: server.query(name) for name in records}

@@ -19,6 +19,7 @@ ALERTS = {
     "RelayRedisDown": "critical",
     "RelayHeld": "critical",
     "RelayValueAtRisk": "critical",
+    "RelayBacklogWillExpire": "warning",
     "RelayGateNotClosed": "warning",
     "RelayNothingSettled": "critical",
     "RelayBacklogAge": "warning",

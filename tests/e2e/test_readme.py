@@ -41,6 +41,7 @@ PROVED_ELSEWHERE = {
     "make fuzz": "test_the_target_that_fuzzes_names_its_tests_and_its_seed",
     "make proof": "test_the_other_make_targets_start_what_they_say",
     ".venv/bin/relay drill": "tests/cli/drilling/test_drill.py",
+    "relay trace MESSAGE_ID": "tests/e2e/test_trace.py",
 }
 RUN_HERE = {
     "make run",
@@ -53,6 +54,7 @@ RUN_HERE = {
     "relay status",
     "relay dead-letters list tiktok",
     "relay dead-letters requeue tiktok --all",
+    "relay dead-letters discard tiktok --all",
     "relay pause tiktok && relay resume tiktok",
     "relay preview events.jsonl",
     'curl -s "https://api.segmentapis.com/destinations/',
@@ -176,6 +178,9 @@ def test_the_operators_commands(tmp_path: Path) -> None:
         assert "tiktok" in run(relay, "status", folder=tmp_path).stdout
         letters = run(relay, "dead-letters", "list", "tiktok", folder=tmp_path)
         assert "unmappable" in letters.stdout
+        filtered = ("--reason", "unmappable", "--event", "Order Completed", "--until", "2999-01-31", "--dry-run")
+        discard = run(relay, "dead-letters", "discard", "tiktok", "--all", *filtered, folder=tmp_path)
+        assert (discard.returncode, discard.stderr) == (0, "1 dead letters (1 unmappable), worth -\n")
         requeued = run(relay, "dead-letters", "requeue", "tiktok", "--all", folder=tmp_path)
         assert requeued.returncode == 0, requeued.stderr
         for word in ("pause", "resume"):

@@ -104,6 +104,9 @@ async def test_what_nobody_wants_is_counted_and_not_stored(desk: Desk) -> None:
     assert (one, two) == (Receipt(filtered=1), Receipt(filtered=2))
     assert desk.counted() == {(Outcome.FILTERED, Why.NO_SUBSCRIPTION): 2, (Outcome.FILTERED, Why.DELETE_CALL): 1}
     assert not desk.inbox.calls
+    met = desk.intake.passed_over.find(order().id)
+    assert met is not None
+    assert met[0] is Why.DELETE_CALL, "the last word about this id"
 
 
 async def test_the_doors_read_integrations_differently(desk: Desk) -> None:

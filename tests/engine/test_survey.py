@@ -8,7 +8,9 @@ from dataclasses import replace
 
 from relay.core.errors import StoreTrouble, StoreUnavailable
 from relay.core.event import Claimed, EntryClass, Lane, Lease, NewEntry, Settled, Settlement, StoreSurvey, StreamKey
+from relay.core.forecast import Breach
 from relay.core.notices import LoopLagged, Notice, StoreSurveyed
+from relay.engine.limits import Limits
 from relay.engine.survey import SLICES, Survey
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
@@ -52,6 +54,7 @@ class Scene:
             gates=lambda: {"tiktok": "closed"},
             paces=lambda: {"tiktok": 4},
             disk_free=lambda: 5000,
+            limits=Limits(self.store.tracks, {"tiktok": 1000.0}),
         )
         self.stopping = asyncio.Event()
 
@@ -184,3 +187,17 @@ async def test_a_growing_journal_has_a_last_hour() -> None:
         scene.weather.used = 20_000
         await scene.clock.advance(1)
         assert scene.looks()[-1].full_eta == 0.0
+
+
+async def test_what_will_be_too_old_is_forecast_with_the_drain() -> None:
+    async with running() as scene:
+        await scene.owe(100)
+        await scene.clock.advance(60)
+        await scene.deliver(1)
+        await scene.clock.advance(10)
+        assert scene.looks()[-1].breaches["tiktok"].entries > 0, "at this pace it takes longer than the limit"
+        assert 800 < scene.looks()[-1].breaches["tiktok"].first_s < 1000
+        for _ in range(60):
+            await scene.deliver(1)
+            await scene.clock.advance(1)
+        assert scene.looks()[-1].breaches == {"tiktok": Breach()}, "38 more seconds"

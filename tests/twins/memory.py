@@ -27,6 +27,7 @@ from relay.core.event import (
 )
 from relay.ports import Clock
 from tests.twins.shelves import BOUND, EPOCHS, Held, Id, State, Stream, parse, text
+from tests.twins.tracks import MemoryTracks
 
 
 class MemoryInbox:
@@ -100,6 +101,7 @@ class MemoryOwed:
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Settled:
         one = self._state.stream(lease.stream)
+        self._state.attempts[lease.stream.destination].extend(settlement.attempts)
         held = one.leases.get(parse(lease.first_id))
         if held is None or held.number != lease.number:
             return Settled(held=False)
@@ -198,7 +200,7 @@ class MemoryGates:
 
 
 class MemoryStore:
-    """The four ports over one state. ``.state`` is for tests that look inside."""
+    """The five ports over one state. ``.state`` is for tests that look inside."""
 
     def __init__(
         self, streams: Sequence[StreamKey], clock: Clock, lease_ms: int = 30_000, live_age_ms: int = 30_000
@@ -208,6 +210,7 @@ class MemoryStore:
         self.owed = MemoryOwed(self.state)
         self.dead_letters = MemoryDeadLetters(self.state)
         self.gates = MemoryGates(self.state)
+        self.tracks = MemoryTracks(self.state)
 
 
 def _survey(key: StreamKey, one: Stream) -> StreamSurvey:
@@ -239,6 +242,7 @@ def _letter(stream: StreamKey, entry: Entry, burial: Burial, now: int) -> DeadLe
         accepted=burial.accepted,
         raw=entry.raw,
         released=entry.released,
+        entry_id=burial.entry_id,
     )
 
 

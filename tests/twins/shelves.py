@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from relay.core.delivery.gate import GateRecord
 from relay.core.errors import StoreMisused
-from relay.core.event import DeadLetter, Entry, EntryClass, StreamKey
+from relay.core.event import Attempt, DeadLetter, Entry, EntryClass, StreamKey
 from relay.ports import Clock
 
 Id = tuple[int, int]
@@ -117,6 +117,7 @@ class State:
         self.seen: dict[tuple[EntryClass, int], set[tuple[str, str]]] = {}
         self.gates: dict[str, GateRecord] = {}
         self.pauses: set[str] = set()
+        self.attempts: dict[str, list[Attempt]] = {key.destination: [] for key in streams}
 
     def stream(self, key: StreamKey) -> Stream:
         if key not in self.streams:

@@ -119,6 +119,12 @@ class Families:
         self.drain_eta = self._gauge(
             "drain_eta_seconds", "Forecast: until the backlog is gone; +Inf while it does not shrink.", "destination"
         )
+        self.limit_breach = self._gauge(
+            "limit_breach_entries", "Forecast: entries too old to be sent before their turn comes.", "destination"
+        )
+        self.limit_breach_seconds = self._gauge(
+            "limit_breach_seconds", "Forecast: until the first of them passes its limit; +Inf if none.", "destination"
+        )
         self.letters_kept = self._gauge("dead_letters_kept", "Dead letters in the store.", "destination")
         self.letters_moved = self._counter(
             "dead_letters_moved_total", "Dead letters requeued or discarded by an operator.", "destination", "action"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -34,6 +35,8 @@ class SurveyGauges:
             for line in LINES:
                 families.books.labels(destination, klass, line)
         self._value({destination: {}})
+        families.limit_breach.labels(destination)
+        families.limit_breach_seconds.labels(destination).set(math.inf)
         for gauge in (families.concurrency, families.drain_eta, families.letters_kept, families.unbalanced):
             gauge.labels(destination)
 
@@ -53,6 +56,9 @@ class SurveyGauges:
             families.concurrency.labels(destination).set(limit)
         for destination, seconds in notice.drain_eta.items():
             families.drain_eta.labels(destination).set(seconds)
+        for destination, breach in notice.breaches.items():
+            families.limit_breach.labels(destination).set(breach.entries)
+            families.limit_breach_seconds.labels(destination).set(breach.first_s)
         for destination, count in notice.survey.dead.items():
             families.letters_kept.labels(destination).set(count)
 

@@ -85,6 +85,7 @@ class RedisDeadLetters:
             accepted=accepted,
             raw=self._decoded(fields.get(b"e", b"")),
             released=b"l" in fields,
+            entry_id=_text(fields, b"i"),
         )
 
     def _decoded(self, kept: bytes) -> bytes:

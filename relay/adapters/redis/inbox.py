@@ -139,9 +139,21 @@ class RedisInbox:
         """A digest that has read the destination already; 2 bytes choose the bucket, 8 are the member."""
         start = self._digests.get(destination)
         if start is None:
-            start = partial(blake2b, digest_size=10, key=self._digest_key())(destination.encode() + b"\0")
-            self._digests[destination] = start
+            start = self._digests[destination] = digest_of(destination, self._digest_key())
         return start
+
+
+def digest_of(destination: str, key: bytes) -> Any:
+    """A digest that waits for the id; ``placed`` reads it."""
+    return partial(blake2b, digest_size=10, key=key)(destination.encode() + b"\0")
+
+
+def placed(destination: str, event_id: str, key: bytes) -> tuple[int, int]:
+    """Bucket and member by which an id is remembered; the loop in ``_written`` does the same with more haste."""
+    digest = digest_of(destination, key)
+    digest.update(event_id.encode("utf-8", "surrogatepass"))
+    bucket, member = _split(digest.digest())
+    return bucket & BUCKET_MASK, member
 
 
 class Shelf:

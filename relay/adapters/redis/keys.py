@@ -68,6 +68,11 @@ def dead(destination: str) -> str:
     return f"{prefix()}dead:{destination}"
 
 
+def attempts(destination: str) -> str:
+    """Stream of the last calls made for a destination (``attempts.py``), capped by length."""
+    return f"{prefix()}attempts:{destination}"
+
+
 def gate(destination: str) -> str:
     """Hash: the gate's record, and ``paused``."""
     return f"{prefix()}gate:{destination}"

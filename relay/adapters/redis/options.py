@@ -12,8 +12,9 @@ class StoreOptions:
     """Bytes, milliseconds, fractions.
 
     ``max_bytes`` None means 80 % of the server's own limit; intake stops at ``high`` of it and resumes at ``low``.
-    ``disk_low`` says in words that the disk under the store is nearly full, or '' (embedded only); ``disk_free`` is its
-    free bytes. ``dictionaries`` is a folder with dictionaries besides the shipped ones.
+    ``attempts`` is about how many calls the log of each destination keeps. ``disk_low`` says in words that the disk
+    under the store is nearly full, or '' (embedded only); ``disk_free`` is its free bytes. ``dictionaries`` is a folder
+    with dictionaries besides the shipped ones.
     """
 
     max_bytes: int | None = None
@@ -25,6 +26,7 @@ class StoreOptions:
     rejects_bytes: int = 16 * 1024**2
     rejects_age_ms: int = 7 * 86_400_000
     reject_bytes: int = 64 * 1024
+    attempts: int = 50_000
     dictionaries: Path | None = None
     disk_low: Callable[[], str] = str
     disk_free: Callable[[], int | None] = lambda: None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from relay.adapters.redis import keys, memo
+from relay.adapters.redis import attempts, keys, memo
 from relay.adapters.redis.codec import Codec, Undecodable
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.options import StoreOptions
@@ -77,9 +77,10 @@ class RedisOwed:
         """See ``ports.Owed.settle``."""
         stream = self._known(lease.stream)
         names = [make(stream) for make in (keys.owed, keys.leases, keys.mark, keys.books)]
-        names.append(keys.dead(stream.destination))
+        names += (keys.dead(stream.destination), keys.attempts(stream.destination))
         args: list[bytes | str | int] = [lease.first_id, lease.number, stream.klass.value]
         args += (self._options.lease_ms, settlement.rest.value)
+        args += (self._options.attempts, len(settlement.attempts), *map(attempts.write, settlement.attempts))
         args += (len(settlement.delivered), *settlement.delivered)
         args += (len(settlement.unmatched), *settlement.unmatched, len(settlement.dead))
         for burial in settlement.dead:

@@ -1,4 +1,4 @@
-"""The store: four ports over one client, and the agreement about what kind of store it is."""
+"""The store: five ports over one client, and the agreement about what kind of store it is."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from relay.adapters.redis.inbox import RedisInbox
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.owed import RedisOwed
 from relay.adapters.redis.state import StoreState, Watch
+from relay.adapters.redis.tracks import RedisTracks
 from relay.core.errors import ConfigError, StoreMismatch, StoreTrouble, StoreUnavailable
 from relay.core.event import StreamKey
 from relay.core.notices import Notice
@@ -24,7 +25,7 @@ from relay.ports import Clock, Tell
 
 
 class RedisStore:
-    """``.inbox .owed .dead_letters .gates`` as in ``relay.ports``; ``.state`` says whether entries are taken."""
+    """``.inbox .owed .dead_letters .gates .tracks`` as in ``relay.ports``; ``.state``: whether entries are taken."""
 
     def __init__(
         self, client: Client, streams: Sequence[StreamKey], clock: Clock, options: StoreOptions, tell: Tell
@@ -41,6 +42,7 @@ class RedisStore:
         self.owed = RedisOwed(client, streams, codec, options, self.state.limit_bytes)
         self.dead_letters = RedisDeadLetters(client, codec)
         self.gates = RedisGates(client)
+        self.tracks = RedisTracks(client, codec, self._key)
 
     @classmethod
     async def open(

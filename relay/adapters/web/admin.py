@@ -14,6 +14,7 @@ from aiohttp.typedefs import Middleware
 from relay.adapters.web.admin_answers import Declined, answer, declined, parsed
 from relay.adapters.web.admin_letters import LetterRoutes
 from relay.adapters.web.admin_status import status_document
+from relay.adapters.web.admin_trace import Look, trace_routes
 from relay.core.errors import StoreUnavailable
 from relay.core.event import JsonObject
 from relay.engine.survey import Survey
@@ -40,7 +41,7 @@ class AdminParts:
     """What the port operates. ``facts`` head the status document; ``switches`` by name: pause, resume, probe.
 
     ``receive`` takes the body of ``POST /api/events`` through intake and returns events by outcome; it raises Declined
-    or StoreUnavailable. ``preview`` maps ``{"events": […]}`` without sending anything.
+    or StoreUnavailable. ``preview`` maps ``{"events": […]}`` without sending anything. ``trace`` looks an event up.
     """
 
     survey: Survey
@@ -53,6 +54,7 @@ class AdminParts:
     switches: Mapping[str, Switch] = field(default_factory=dict)
     receive: Callable[[bytes], Awaitable[Mapping[str, int]]] | None = None
     preview: Callable[[JsonObject], JsonObject] | None = None
+    trace: Look | None = None
 
 
 def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
@@ -63,6 +65,8 @@ def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
     app.add_routes([web.post("/api/destinations/{name}/{switch}", switch_handler(parts))])
     if parts.receive:
         app.add_routes([web.post("/api/events", receive_handler(parts.receive))])
+    if parts.trace:
+        app.add_routes(trace_routes(parts.trace, parts.destinations))
     if parts.preview:
         app.add_routes([web.post("/api/preview", preview_handler(parts.preview))])
     return app

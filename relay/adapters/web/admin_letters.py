@@ -5,36 +5,21 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relay.adapters.web.admin_answers import Declined, answer, iso, parsed
+from relay.adapters.web.admin_answers import Declined, answer, iso
+from relay.adapters.web.letter_moves import MAY_DOUBLE, MICROS, Amounts, Selection, event_name, selection
 from relay.core.event import DeadLetter, DeadReason, JsonObject
-from relay.core.notices import DeadLettersMoved
 from relay.ports import Clock, DeadLetters, Tell
 
 INTAKE = "-"  # destination of the intake's own dead letters
 PAGE = 500
 MOST_PER_CALL = 10_000  # a longer move is several calls, so that no request runs for minutes
-MAY_DOUBLE = frozenset({DeadReason.OVERLAP, DeadReason.AMBIGUOUS})  # TikTok may have these and would count them again
-Mover = Callable[[str, Sequence[DeadLetter]], Awaitable[int]]
+Mover = Callable[..., Awaitable[None]]
 STREAM_ID = re.compile(r"\d{1,20}-\d{1,20}")
-MICROS = 1_000_000
-
-
-class Selection(BaseModel):
-    """Which letters to move: ids, or all (of one reason) that were there when the first call came."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    ids: tuple[str, ...] = Field((), max_length=1000)
-    all: bool = False
-    reason: str = ""
-    accept_doubling: bool = False
-    after: str = ""  # continue a long move: "next" of the last answer
-    until_ms: int | None = None  # same: "until_ms" of the first answer
 
 
 class LetterRoutes:
@@ -74,62 +59,63 @@ class LetterRoutes:
         destination = self._destination(request.match_info["destination"])
         if destination == INTAKE:
             raise Declined(409, "not_requeueable", "What intake rejected is no event; correct it and send it again.")
-        return await self._move(destination, await selection(request), "requeue", self._owe_again)
+        return await self._move(destination, await selection(request), self._owe_again)
 
     async def _discard(self, request: web.Request) -> web.Response:
         destination = self._destination(request.match_info["destination"])
-        return await self._move(destination, await selection(request), "discard", self._give_up)
+        return await self._move(destination, await selection(request), self._give_up)
 
-    async def _owe_again(self, destination: str, letters: Sequence[DeadLetter]) -> int:
+    async def _owe_again(self, destination: str, letters: Sequence[DeadLetter], amounts: Amounts, *, dry: bool) -> None:
         """Those TikTok may have only come here when their doubling is accepted: the same clock must let them pass."""
-        released = [letter.id for letter in letters if letter.reason in MAY_DOUBLE]
-        others = [letter.id for letter in letters if letter.reason not in MAY_DOUBLE]
-        moved = await self._letters.requeue(destination, others) if others else 0
-        return moved + (await self._letters.requeue(destination, released, released=True) if released else 0)
+        for action in ("requeue", "release"):
+            released = action == "release"
+            some = [letter for letter in letters if (letter.reason in MAY_DOUBLE) is released]
+            if some:
+                ids = [letter.id for letter in some]
+                moved = len(ids) if dry else await self._letters.requeue(destination, ids, released=released)
+                amounts.add(action, moved, some)
 
-    async def _give_up(self, destination: str, letters: Sequence[DeadLetter]) -> int:
-        return await self._letters.discard(destination, [letter.id for letter in letters])
+    async def _give_up(self, destination: str, letters: Sequence[DeadLetter], amounts: Amounts, *, dry: bool) -> None:
+        ids = [letter.id for letter in letters]
+        amounts.add("discard", len(ids) if dry else await self._letters.discard(destination, ids), letters)
 
-    async def _move(
-        self,
-        destination: str,
-        chosen: Selection,
-        action: str,
-        mover: Mover,
-    ) -> web.Response:
+    async def _move(self, destination: str, chosen: Selection, mover: Mover) -> web.Response:
         known_reason(destination, chosen.reason)
-        held_back = frozenset[DeadReason]() if action == "discard" or chosen.accept_doubling else MAY_DOUBLE
+        held_back = MAY_DOUBLE if mover == self._owe_again and not chosen.accept_doubling else frozenset()
         until_ms = self._clock.now_ms() if chosen.until_ms is None else chosen.until_ms
         report: JsonObject = {"held_back": 0, "next": None, "until_ms": until_ms}
+        amounts = Amounts()
         if chosen.all:
-            moved = await self._move_all(destination, chosen, mover, held_back, report)
-        else:
-            moved = await mover(destination, await self._named(destination, chosen.ids, held_back))
-        if moved:
-            self._tell(DeadLettersMoved(destination, action, moved))
-        return answer({"moved": moved, **report})
+            await self._move_all(destination, chosen, partial(mover, amounts=amounts), held_back, report)
+        elif named := await self._named(destination, chosen.ids, held_back):
+            await mover(destination, named, amounts, dry=chosen.dry_run)
+        if not chosen.dry_run:
+            for notice in amounts.notices(destination, chosen):
+                self._tell(notice)
+        return answer({**amounts.json(), "dry_run": chosen.dry_run, **report})
 
     async def _move_all(
         self,
         destination: str,
         chosen: Selection,
-        mover: Mover,
+        mover: Callable[..., Awaitable[None]],
         held_back: frozenset[DeadReason],
         report: JsonObject,
-    ) -> int:
+    ) -> None:
         """Page by page. What dies while this runs (a requeued letter, say) stays: its moment is after ``until_ms``."""
-        moved, after = 0, stream_id(chosen.after)
+        after = stream_id(chosen.after)
         for _ in range(MOST_PER_CALL // PAGE):
             page = await self._letters.list(destination, after=after, limit=PAGE, reason=chosen.reason)
             old = [letter for letter in page if letter.died_ms <= report["until_ms"]]
-            free = [letter for letter in old if letter.reason not in held_back]
-            report["held_back"] += len(old) - len(free)
-            moved += await mover(destination, free) if free else 0
+            wanted = [letter for letter in old if chosen.fits(letter)] if chosen.filtered else old
+            free = [letter for letter in wanted if letter.reason not in held_back]
+            report["held_back"] += len(wanted) - len(free)
+            if free:
+                await mover(destination, free, dry=chosen.dry_run)
             if len(old) < PAGE:
-                return moved
+                return
             after = old[-1].id
         report["next"] = after
-        return moved
 
     async def _named(
         self, destination: str, ids: Sequence[str], held_back: frozenset[DeadReason]
@@ -148,19 +134,6 @@ class LetterRoutes:
             known = ", ".join(sorted(self._known))
             raise Declined(404, "unknown_destination", f"There is no destination {name!r}; there are: {known}.")
         return name
-
-
-async def selection(request: web.Request) -> Selection:
-    """The body of a move."""
-    try:
-        chosen = Selection.model_validate(parsed(await request.read()))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "body"
-        raise Declined(400, "bad_shape", f"{where}: {first['msg']}") from None
-    if chosen.all == bool(chosen.ids):
-        raise Declined(400, "bad_shape", 'Give either "ids" or "all": true.')
-    return chosen
 
 
 def stream_id(text: str) -> str:
@@ -203,7 +176,7 @@ def letter_json(letter: DeadLetter, *, whole: bool) -> JsonObject:
         "value": letter.worth.micros / MICROS if letter.worth.currency else None,
         "currency": letter.worth.currency or None,
         "accepted": list(letter.accepted),
-        "event": known.get("event") or known.get("type"),
+        "event": event_name(known),
         "message_id": known.get("messageId"),
     }
     if whole:

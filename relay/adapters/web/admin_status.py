@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from relay.adapters.web.admin_answers import finite, iso
 from relay.core.errors import StoreUnavailable
 from relay.core.event import JsonObject, StreamSurvey
+from relay.core.forecast import Breach
 from relay.core.notices import StoreSurveyed
 
 MICROS = 1_000_000
@@ -66,11 +67,20 @@ def destination_part(name: str, surveyed: StoreSurveyed | None) -> JsonObject:
         "backlog": sum(stream.backlog for stream in streams),
         "oldest_age_seconds": age(oldest, surveyed.survey.now_ms),
         "drain_eta_seconds": finite(surveyed.drain_eta.get(name)),
+        "limit_breach": breach_part(surveyed.breaches.get(name), surveyed.survey.now_ms),
         "value": money(streams),
         "delivered": sum(stream.books.get("delivered", 0) for stream in streams),
         "dead_letters": surveyed.survey.dead.get(name, 0),
         "unbalanced": sum(abs(stream.unbalanced) for stream in streams),
     }
+
+
+def breach_part(breach: Breach | None, now_ms: int) -> JsonObject | None:
+    """What will be too old before its turn comes, about; null when nothing will."""
+    if breach is None or not breach.entries:
+        return None
+    first_at = iso(now_ms + int(breach.first_s * 1000))
+    return {"entries": breach.entries, "first_in_seconds": finite(breach.first_s), "first_at": first_at}
 
 
 def stream_part(stream: StreamSurvey, now_ms: int) -> JsonObject:

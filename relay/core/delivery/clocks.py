@@ -25,6 +25,16 @@ class Clocks:
     max_age_s: int = DEFAULT_MAX_AGE_S
     shared: bool = False
 
+    @property
+    def kept_s(self) -> float:
+        """How long after receipt an entry may be sent by itself, at most: no event is younger than its receipt."""
+        return min(self.oldest_s, DEDUPE_MS / 1000) if self.shared else self.oldest_s
+
+    @property
+    def oldest_s(self) -> int:
+        """How old an event may be."""
+        return min(self.max_age_s, OLDEST_MAX_AGE_S)
+
     def ended(
         self, *, event_time_s: int | None, received_ms: int, first_ms: int, now_ms: int, released: bool = False
     ) -> tuple[DeadReason, str] | None:
@@ -33,7 +43,7 @@ class Clocks:
         ``first_ms`` is 0 when nobody can have sent it before. Of a ``released`` entry an operator has accepted that it
         may count twice; one too old to be matched is of no use even so.
         """
-        max_age_s = min(self.max_age_s, OLDEST_MAX_AGE_S)
+        max_age_s = self.oldest_s
         if event_time_s is not None and now_ms - event_time_s * 1000 > max_age_s * 1000:
             return DeadReason.EXPIRED, f"event_time is more than {max_age_s / DAY_S:g} days old"
         if released:

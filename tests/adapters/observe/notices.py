@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from relay.core import notices as told
 from relay.core.event import DeadReason, EntryClass, Lane, StoreSurvey, StreamKey, StreamSurvey
+from relay.core.forecast import Breach
 from relay.core.notices import Notice, Outcome, Why
 
 PURCHASES = StreamKey("tiktok", EntryClass.CONVERSION)
@@ -16,7 +17,9 @@ def survey(*streams: StreamSurvey, used: int = 1000, limit: int = 0, dead: dict[
 
 
 def surveyed(*streams: StreamSurvey, gate: str = "closed") -> told.StoreSurveyed:
-    return told.StoreSurveyed(survey(*streams), {"tiktok": gate}, {"tiktok": 4}, {"tiktok": 12.5})
+    return told.StoreSurveyed(
+        survey(*streams), {"tiktok": gate}, {"tiktok": 4}, {"tiktok": 12.5}, breaches={"tiktok": Breach(7, 90.0)}
+    )
 
 
 BACKLOG = StreamSurvey(
@@ -42,7 +45,7 @@ EVERY: list[Notice] = [
     told.GateMoved("tiktok", "closed", "open", "http_502"),
     told.PaceChanged("tiktok", 8, "clean second"),
     told.LeaseLost(VIEWS, "1-0"),
-    told.DeadLettersMoved("tiktok", "requeue", 4),
+    told.DeadLettersMoved("tiktok", "requeue", 4, "all reason=refused", {"EUR": 12.5}),
     told.DestinationPaused("tiktok", paused=True),
     told.MappingReloaded("tiktok", 15),
     told.MappingRefused("tiktok", 2, ("/etc/m.json: Lead: /a has an invalid directive: @bar.", "x: 'Jane Doe'")),

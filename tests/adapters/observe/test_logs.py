@@ -185,3 +185,17 @@ def test_unmatched_entries_name_their_stream() -> None:
     desk.tell(told.EntriesUnmatched(VIEWS, 3))
     (line,) = desk.lines()
     assert (line["destination"], line["class"], line["count"]) == ("tiktok", "engagement", 3)
+
+
+def test_moved_letters_leave_minutes() -> None:
+    desk = Desk()
+    desk.tell(told.DeadLettersMoved("tiktok", "release", 4, "all reason=overlap event=Order\nCompleted", {"EUR": 12.5}))
+    (line,) = desk.lines()
+    assert (line["event"], line["action"], line["count"], line["value"]) == (
+        "dead_letters_moved",
+        "release",
+        4,
+        {"EUR": 12.5},
+    )
+    assert line["chosen"].startswith("all reason=overlap event=Order")
+    assert "\n" not in line["chosen"]

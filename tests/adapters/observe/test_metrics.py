@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import typing
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -9,6 +10,7 @@ from relay.adapters.observe.families import DELAY_BOUNDS
 from relay.adapters.observe.metrics import MOST_CODES, Labels, Metrics
 from relay.core import notices as told
 from relay.core.event import DeadReason, Lane, StreamSurvey
+from relay.core.forecast import Breach
 from relay.core.notices import Notice, Outcome, Why
 from tests.adapters.observe.notices import BACKLOG, EVERY, NOW_MS, PURCHASES, VIEWS, surveyed
 from tests.twins.clock import FakeClock
@@ -31,6 +33,8 @@ CONTRACT = {
     "relay_journal_full_seconds": set(),
     "relay_concurrency_limit": {"destination"},
     "relay_drain_eta_seconds": {"destination"},
+    "relay_limit_breach_entries": {"destination"},
+    "relay_limit_breach_seconds": {"destination"},
     "relay_books_unbalanced": {"destination"},
     "relay_disk_free_bytes": set(),
     "relay_disk_floor_bytes": set(),
@@ -183,6 +187,8 @@ def test_a_survey_sets_the_gauges(metrics: Metrics) -> None:
     assert scrape("relay_gate_state", destination="tiktok", state="closed") == 0
     assert scrape("relay_concurrency_limit", destination="tiktok") == 4
     assert scrape("relay_drain_eta_seconds", destination="tiktok") == 12.5
+    assert scrape("relay_limit_breach_entries", destination="tiktok") == 7
+    assert scrape("relay_limit_breach_seconds", destination="tiktok") == 90
     assert scrape("relay_journal_full_seconds") == float("inf")
     assert scrape("relay_redis_up") == 1
 
@@ -259,3 +265,11 @@ def test_a_refused_sender_that_gave_up_is_let_go(metrics: Metrics, clock: FakeCl
     clock.jump(2)
     metrics(told.LoopLagged(0.0))
     assert Scrape(metrics)("relay_sender_refused_seconds", source="other") == 0
+
+
+def test_without_a_breach_there_is_no_moment(metrics: Metrics) -> None:
+    assert Scrape(metrics)("relay_limit_breach_seconds", destination="tiktok") == float("inf")
+    metrics(surveyed(BACKLOG))
+    metrics(replace(surveyed(BACKLOG), breaches={"tiktok": Breach()}))
+    assert Scrape(metrics)("relay_limit_breach_entries", destination="tiktok") == 0
+    assert Scrape(metrics)("relay_limit_breach_seconds", destination="tiktok") == float("inf")

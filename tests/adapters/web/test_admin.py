@@ -25,6 +25,7 @@ from relay.core.event import (
     StreamKey,
     Worth,
 )
+from relay.core.forecast import Breach
 from relay.core.notices import DeadLettersMoved, Notice, StoreSurveyed
 from relay.engine.survey import Survey
 from tests.adapters.observe.notices import BACKLOG, survey
@@ -81,9 +82,11 @@ class Scene:
     def preview(asked: JsonObject) -> JsonObject:
         return {"results": len(asked["events"])}
 
-    async def bury(self, count: int, reason: DeadReason = DeadReason.REFUSED, first: int = 0) -> None:
+    async def bury(
+        self, count: int, reason: DeadReason = DeadReason.REFUSED, first: int = 0, event: bytes = EVENT
+    ) -> None:
         for number in range(first, first + count):
-            raw = EVENT % f"m{number}".encode()
+            raw = event % f"m{number}".encode()
             new = NewEntry(PURCHASES, f"m{number}", raw, self.clock.now_ms(), "segment", Worth(12_500_000, "EUR"))
             await self.store.inbox.append([new])
         claimed = await self.store.owed.claim(PURCHASES, Lane.LIVE, count, 10**9)
@@ -334,7 +337,7 @@ async def test_letters_are_requeued_and_told(scene: Scene, port: Port) -> None:
     again = await port.post("/api/dead-letters/tiktok/requeue", headers=BEARER, json={"ids": ids[:2]})
     assert (await again.json())["moved"] == 0
     assert [notice for notice in scene.told if isinstance(notice, DeadLettersMoved)] == [
-        DeadLettersMoved("tiktok", "requeue", 2)
+        DeadLettersMoved("tiktok", "requeue", 2, "2 by id", {"EUR": 25.0})
     ]
     (one, *_) = (await scene.store.owed.survey()).streams
     assert (one.owed, one.books["requeued"], one.unbalanced) == (2, 2, 0)
@@ -386,3 +389,64 @@ async def test_all_means_those_that_were_there(scene: Scene, port: Port) -> None
     answer = await (await port.post("/api/dead-letters/tiktok/discard", headers=BEARER, json=body)).json()
     assert answer["moved"] == 2
     assert len(await scene.ids()) == 2
+
+
+async def test_a_filter_narrows_what_is_moved(scene: Scene, port: Port) -> None:
+    await scene.bury(2, DeadReason.OVERLAP)
+    scene.clock.jump(3600)
+    since = scene.clock.now_ms()
+    await scene.bury(3, DeadReason.OVERLAP, first=2)
+    await scene.bury(4, DeadReason.AMBIGUOUS, first=5, event=EVENT.replace(b"Order Completed", b"Signed Up"))
+    scene.clock.jump(1)
+    everything: JsonObject = {"all": True, "accept_doubling": True, "dry_run": True}
+    requeue = "/api/dead-letters/tiktok/requeue"
+
+    async def count(**narrowed: Any) -> int:
+        answer = await (await port.post(requeue, headers=BEARER, json=everything | narrowed)).json()
+        assert answer["dry_run"] is True
+        assert answer["value"] == ({"EUR": 12.5 * answer["moved"]} if answer["moved"] else {})
+        return int(answer["moved"])
+
+    assert await count() == 9
+    assert await count(reason="overlap") == 5
+    assert await count(event="Signed Up") == 4
+    assert await count(reason="overlap", event="Signed Up") == 0
+    assert await count(received_since_ms=since) == 7
+    assert await count(received_until_ms=since) == 2
+    assert await count(received_since_ms=since, received_until_ms=since) == 0
+    assert await count(accept_doubling=False) == 0
+    assert len(await scene.ids()) == 9, "a dry run moves nothing"
+    assert not [notice for notice in scene.told if isinstance(notice, DeadLettersMoved)]
+    narrowed = {"dry_run": False, "event": "Order Completed", "received_since_ms": since}
+    answer = await (await port.post(requeue, headers=BEARER, json=everything | narrowed)).json()
+    assert (answer["moved"], answer["reasons"], answer["value"]) == (3, {"overlap": 3}, {"EUR": 37.5})
+    (notice,) = [notice for notice in scene.told if isinstance(notice, DeadLettersMoved)]
+    assert (notice.action, notice.count, notice.value) == ("release", 3, {"EUR": 37.5})
+    assert notice.chosen == "all event=Order Completed since=2026-02-02T03:40:00.000Z"
+
+
+async def test_the_audit_tells_releases_from_requeues(scene: Scene, port: Port) -> None:
+    await scene.bury(1, DeadReason.OVERLAP)
+    await scene.bury(2, DeadReason.REFUSED, first=1)
+    body = {"all": True, "accept_doubling": True}
+    await port.post("/api/dead-letters/tiktok/requeue", headers=BEARER, json=body)
+    assert [notice for notice in scene.told if isinstance(notice, DeadLettersMoved)] == [
+        DeadLettersMoved("tiktok", "requeue", 2, "all", {"EUR": 25.0}),
+        DeadLettersMoved("tiktok", "release", 1, "all", {"EUR": 12.5}),
+    ]
+
+
+@pytest.mark.parametrize("body", [{"event": "x"}, {"reason": "refused"}, {"received_since_ms": 1}])
+async def test_a_filter_and_ids_are_two_ways_to_choose(port: Port, body: JsonObject) -> None:
+    answer = await port.post("/api/dead-letters/tiktok/discard", headers=BEARER, json=body | {"ids": ["1-1"]})
+    assert await code_of(answer, 400) == "bad_shape"
+
+
+def test_a_breach_is_forecast_with_its_moment() -> None:
+    seen = StoreSurveyed(survey(BACKLOG), {}, {}, breaches={"tiktok": Breach(7, 90.0), "app": Breach()})
+    parts = status_document({}, seen, None, ["tiktok", "app", "new"], 0)["destinations"]
+    assert [part["limit_breach"] for part in parts] == [
+        {"entries": 7, "first_in_seconds": 90.0, "first_at": "2026-02-02T02:41:30.000Z"},
+        None,
+        None,
+    ]

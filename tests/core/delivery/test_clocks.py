@@ -64,3 +64,17 @@ def test_the_message_says_how_old_is_too_old() -> None:
     result = Clocks(3 * DAY_S).ended(event_time_s=0, received_ms=NOW, first_ms=0, now_ms=NOW)
     assert result is not None
     assert "3 days" in result[1]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("max_age_s", [3600, 7 * 86_400, 90 * 86_400])
+def test_what_is_kept_longest_is_what_may_just_be_sent(shared: object, max_age_s: int) -> None:
+    clocks, now_ms = Clocks(max_age_s, shared=bool(shared)), 10**13
+
+    def may_be_sent(age_s: float) -> bool:
+        received_ms = now_ms - int(age_s * 1000)
+        ended = clocks.ended(event_time_s=received_ms // 1000, received_ms=received_ms, first_ms=0, now_ms=now_ms)
+        return ended is None
+
+    assert may_be_sent(clocks.kept_s)
+    assert not may_be_sent(clocks.kept_s + 1)

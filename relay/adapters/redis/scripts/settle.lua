@@ -1,27 +1,38 @@
 #!lua flags=allow-oom
 -- Give entries of one lease their ending, and say what becomes of the rest. Changes nothing when lease and number are
 -- not the caller's any more. Counters move by what was really removed, so a repetition counts nothing twice.
--- KEYS  owed, leases, mark, books, dead
+-- The calls that were made are written down in any case: they were made, whoever holds the lease now. A log that cannot
+-- be written fails nothing, and one written twice by a repetition is read once.
+-- KEYS  owed, leases, mark, books, dead, attempts
 -- ARGV  first id and number of the lease, class, lease in ms, rest (keep, release or unclaim)
+--       about how many calls the log keeps; calls, then their texts
 --       delivered, then ids; unmatched, then ids; dead, then per letter: id, reason, message, code, request id,
 --       accepted subscriptions (escaped, joined by |), earliest time TikTok may have got it (0: it cannot have it)
 -- Reply {1, delivered, unmatched, dead}, or {0} when not held
-local owed, leases, mark_key, books, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local owed, leases, mark_key, books, dead, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local REASONS = { refused = true, unmappable = true, expired = true, overlap = true, ambiguous = true }
 local first, number, class, lease_ms, rest = ARGV[1], ARGV[2], ARGV[3], whole(ARGV[4], 1, BOUND), ARGV[5]
-if #KEYS ~= 5 or not whole(number, 1, BOUND) or not lease_ms or not parse_id(first) then
+if #KEYS ~= 6 or not whole(number, 1, BOUND) or not lease_ms or not parse_id(first) then
   return refuse('settle: a lease was expected')
 end
 if rest ~= 'keep' and rest ~= 'release' and rest ~= 'unclaim' then return refuse('settle: unknown rest') end
+local log_length, calls = whole(ARGV[6], 1, BOUND), whole(ARGV[7], 0, 10000)
+if not log_length or not calls or #ARGV < 7 + calls then return refuse('settle: calls were expected') end
 call('XLEN', owed)
 call('XLEN', dead)
 call('HLEN', books)
 local mark = parse_id(call('HGET', mark_key, 'id') or '0-0') or { 0, 0 }
 local lease = parse_lease(first, call('HGET', leases, first))
-if not lease or lease.number ~= tonumber(number) then return { 0 } end
+local function write_down()
+  for at = 8, 7 + calls do pcall_('XADD', log, 'MAXLEN', '~', log_length, '*', 'a', ARGV[at]) end
+end
+if not lease or lease.number ~= tonumber(number) then
+  write_down()
+  return { 0 }
+end
 
 -- Reads a count and so many records of a width, each starting with an id inside the lease; where they end.
-local arg = 6
+local arg = 8 + calls
 local function records(width)
   local wanted, from = whole(ARGV[arg], 0, 10000), arg + 1
   if not wanted or #ARGV < arg + wanted * width then return nil end
@@ -45,6 +56,7 @@ end
 
 -- From here on everything is written, and nothing may raise.
 local worth, fault, now = {}, nil, now_ms()
+write_down()
 
 local function fields(id)
   local found = call('XRANGE', owed, id, id)[1]
@@ -88,7 +100,7 @@ for at = dead_from, dead_to, 7 do
   if entry then
     local m, reason = entry[4] or '', ARGV[at + 1]
     local letter = { 'e', entry[2], 'm', with_accepted(m, ARGV[at + 5]), 'c', class, 'r', reason, 't', ARGV[at + 2],
-      'n', ARGV[at + 3], 'q', ARGV[at + 4], 'f', ARGV[at + 6], 'd', now }
+      'n', ARGV[at + 3], 'q', ARGV[at + 4], 'f', ARGV[at + 6], 'd', now, 'i', ARGV[at] }
     local _, released = doubt_of(entry)
     if released == 1 then letter[#letter + 1], letter[#letter + 2] = 'l', 1 end
     letter = pcall_('XADD', dead, '*', unpack(letter))
