@@ -105,6 +105,8 @@ class Metrics:
             told.ServiceStopped: _nothing,
             told.TaskCrashed: lambda notice: families.crashed.labels(notice.task).inc(),
             told.TellingFailed: lambda notice: families.telling_failed.labels(notice.reader).inc(),
+            told.IncidentOpened: lambda notice: families.incident_open.labels(notice.destination).set(1),
+            told.IncidentClosed: lambda notice: families.incident_open.labels(notice.destination).set(0),
         }
 
     def _source(self, source: str) -> str:
@@ -217,6 +219,7 @@ class Metrics:
                 families.settled.labels(destination, klass, ending)
         for reason in DeadReason:
             families.dead_letters.labels(destination, reason)
+        families.incident_open.labels(destination)
         families.request_seconds.ensure(destination)
         families.requests.labels(destination, "delivered", "0")
         self._gauges.start(destination)

@@ -12,12 +12,13 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from relay.adapters.web.admin_answers import Declined, answer, declined, parsed
+from relay.adapters.web.admin_incidents import IncidentRoutes
 from relay.adapters.web.admin_letters import LetterRoutes
 from relay.adapters.web.admin_status import status_document
 from relay.core.errors import StoreUnavailable
 from relay.core.event import JsonObject
 from relay.engine.survey import Survey
-from relay.ports import Clock, DeadLetters, Tell
+from relay.ports import Clock, DeadLetters, Incidents, Tell
 
 METRICS = "/metrics"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -53,6 +54,7 @@ class AdminParts:
     switches: Mapping[str, Switch] = field(default_factory=dict)
     receive: Callable[[bytes], Awaitable[Mapping[str, int]]] | None = None
     preview: Callable[[JsonObject], JsonObject] | None = None
+    incidents: Incidents | None = None
 
 
 def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
@@ -65,6 +67,8 @@ def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
         app.add_routes([web.post("/api/events", receive_handler(parts.receive))])
     if parts.preview:
         app.add_routes([web.post("/api/preview", preview_handler(parts.preview))])
+    if parts.incidents:
+        app.add_routes(IncidentRoutes(parts.incidents, parts.destinations, parts.clock).routes())
     return app
 
 

@@ -40,6 +40,7 @@ CONTRACT = {
     "relay_build_info": {"version", "role"},
     "relay_sender_refused_seconds": {"source"},
     "relay_entries_settled_total": {"destination", "class", "ending"},
+    "relay_incident_open": {"destination"},
 }
 
 
