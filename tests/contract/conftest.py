@@ -17,7 +17,7 @@ from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.event import NO_WORTH, EntryClass, NewEntry, StreamKey, Worth
-from relay.ports import DeadLetters, GateStore, Inbox, Owed
+from relay.ports import DeadLetters, GateStore, Inbox, Incidents, Owed
 from tests.contract.valkey import running_valkey, valkey_server
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
@@ -40,6 +40,7 @@ class Subject:
     owed: Owed
     dead_letters: DeadLetters
     gates: GateStore
+    incidents: Incidents
     clock: FakeClock | SystemClock
 
     @property
@@ -77,11 +78,11 @@ class Stores:
         if self.socket is None:
             clock = FakeClock(int(time.time() * 1000))
             memory = MemoryStore(streams, clock, lease_ms, live_age_ms)
-            return Subject(memory.inbox, memory.owed, memory.dead_letters, memory.gates, clock)
+            return Subject(memory.inbox, memory.owed, memory.dead_letters, memory.gates, memory.incidents, clock)
         options = StoreOptions(lease_ms=lease_ms, live_age_ms=live_age_ms)
         store = await RedisStore.open(connect(f"unix://{self.socket}"), streams, SystemClock(), options)
         self._opened.append(store)
-        return Subject(store.inbox, store.owed, store.dead_letters, store.gates, SystemClock())
+        return Subject(store.inbox, store.owed, store.dead_letters, store.gates, store.incidents, SystemClock())
 
     async def close(self) -> None:
         for store in self._opened:

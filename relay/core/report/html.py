@@ -90,4 +90,5 @@ def lines(text: str) -> str:
 
 def side(table: Table, at: int) -> str:
     """Figures stand at the right."""
-    return ' class="right"' if at in table.right else ""
+    kinds = " ".join(("right",) * (at in table.right) + ("shares",) * (at == table.share))
+    return f' class="{kinds}"' if kinds else ""

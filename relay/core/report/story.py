@@ -21,6 +21,8 @@ VERDICTS = {
     "dead_letter": "the item was refused",
 }
 
+LARGE = 10_000  # units; what is worth more is told without cents where there is little room
+
 
 class Table(NamedTuple):
     """Cells are text, lines apart. ``right``: numbers of the columns that hold figures; ``bold``: rows that sum up.
@@ -128,7 +130,8 @@ def figures(document: JsonObject) -> list[Figure]:
 
 def coins(values: dict[str, float]) -> str:
     """Money, a currency a line."""
-    return "\n".join(money({currency: amount}) for currency, amount in values.items())
+    rounded = {currency: round(amount, 0 if amount >= LARGE else 2) for currency, amount in values.items()}
+    return "\n".join(money({currency: amount}).replace(".00", "") for currency, amount in rounded.items())
 
 
 def doubtful(dead: JsonObject) -> dict[str, float]:

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from relay.core.event import JsonObject
 from relay.core.incident import (
@@ -122,7 +123,7 @@ class Outage:
         }
         self.log.append(Part(f"r1-{minute}", at_ms, delivered, tuple(delays), age_s if late else 0.4, sold))
 
-    def happened(self, minute: int, what: str, **more: str) -> None:
+    def happened(self, minute: int, what: str, **more: Any) -> None:
         at_ms = START_MS + minute * MINUTE_MS
         self.log.append(Happening(f"h-{minute}-{len(self.log)}", at_ms, what, **more))
 
