@@ -80,6 +80,7 @@ class Backstage:
             facts=lambda: {"version": "0.1.0", "role": "all", "durability": "a power cut"},
             switches={"pause": self._pause},
             receive=receive,
+            incidents=self.store.incidents,
         )
 
     async def _pause(self, name: str) -> None:

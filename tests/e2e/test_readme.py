@@ -36,6 +36,8 @@ PROVED_ELSEWHERE = {
     "make bench": "test_the_other_make_targets_start_what_they_say",
     "make proof": "test_the_other_make_targets_start_what_they_say",
     ".venv/bin/relay drill": "tests/cli/drilling/test_drill.py",
+    "relay incidents": "tests/e2e/test_incidents.py",
+    "relay report latest --format html --output report.html": "tests/e2e/test_incidents.py",
 }
 RUN_HERE = {
     "make run",
