@@ -198,6 +198,21 @@ async def test_samples_come_once_an_interval_whoever_writes_them() -> None:
     assert [notice.found for one in pair for notice in one.heard(IncidentOpened)].count(False) == 1
 
 
+async def test_who_does_not_close_it_still_says_what_it_delivered_last() -> None:
+    rig = Rig()
+    pair = [replica(rig, name) for name in ("r1", "r2", "r3")]
+    async with running(*pair):
+        await outage(rig, 20)
+        while not any(one.heard(IncidentClosed) for one in pair):
+            await rig.owe(3, names=["Purchase"])
+            await rig.clock.advance(0.5)
+        await rig.clock.advance(5)
+    told = await report(rig)
+    items = sum(row["items"] for row in told["events"])
+    assert abs(items - told["entries"]["delivered"]) <= 6, "what was on its way in that very second"
+    assert len({entry.token[:2] for entry in await rig.store.incidents.log("d", 1) if isinstance(entry, Part)}) > 1
+
+
 async def test_a_second_outage_during_the_drain_continues_it() -> None:
     one = replica()
     rig = one.rig
@@ -274,6 +289,7 @@ async def test_a_store_that_is_away_costs_samples_and_nothing_else() -> None:
         await outage(rig, 45)
         one.tell(DestinationPaused("d", paused=True))
         one.tell(DestinationPaused("d", paused=False))
+        await rig.clock.advance(12)
         stormy.away = False
         await rig.clock.advance(200)
     told = await report(rig)
