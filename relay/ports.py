@@ -18,7 +18,8 @@ from relay.core.event import (
     StoreSurvey,
     StreamKey,
 )
-from relay.core.incident import Incident, LogEntry
+from relay.core.incident import Incident
+from relay.core.incident_log import LogEntry
 from relay.core.notices import Notice
 from relay.core.tiktok.reply import Call, Reply
 

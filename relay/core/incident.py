@@ -16,12 +16,14 @@ from dataclasses import dataclass, field, replace
 
 from relay.core.delivery.gate import GateState
 from relay.core.event import DeadReason
+from relay.core.incident_log import Sample
 from relay.core.notices import StoreSurveyed
 
 GATE, BACKLOG, FAILOVER = "gate", "backlog", "failover"
 SHUT = frozenset({GateState.OPEN.value, GateState.PROBING.value, GateState.HELD.value})
 PAUSED = "paused"  # how an operator's stop is shown in the place of a gate
-DELAY_BOUNDS_S = (1, 5, 15, 60, 300, 900, 3_600, 14_400, 43_200, 86_400, 172_800, 604_800)
+ACTIVE, STANDBY = "active", "standby"
+TAKEN_OVER = frozenset({"failover", "failback"})  # modes in which a destination that stood by sends
 DEAD = tuple(f"dead:{reason.value}" for reason in DeadReason)
 
 
@@ -46,13 +48,23 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a destination. Times are the store's."""
+    """One look at a destination. Times are the store's. ``mode``: active, standby, failover or failback."""
 
     standing: Standing
     gate: str
     backlog: int
     oldest_received_ms: int | None
-    failover: bool = False
+    mode: str = ACTIVE
+
+    @property
+    def failover(self) -> bool:
+        """A fail-over is under way, or its end."""
+        return self.mode in TAKEN_OVER
+
+    @property
+    def stands(self) -> bool:
+        """A backlog is waiting to be sent. What an operator paused, or what stands by, waits because it should."""
+        return self.backlog > 0 and self.gate != PAUSED and self.mode != STANDBY
 
     @property
     def at_ms(self) -> int:
@@ -65,7 +77,7 @@ class Look:
         return max(0, self.at_ms - self.oldest_received_ms) if self.oldest_received_ms is not None else 0
 
 
-def look_at(surveyed: StoreSurveyed, destination: str, *, failover: bool = False) -> Look:
+def look_at(surveyed: StoreSurveyed, destination: str, mode: str = ACTIVE) -> Look:
     """What a survey says about one destination."""
     streams = [stream for stream in surveyed.survey.streams if stream.stream.destination == destination]
     books, value = Counter[str](), Counter[str]()
@@ -78,7 +90,7 @@ def look_at(surveyed: StoreSurveyed, destination: str, *, failover: bool = False
         surveyed.gates.get(destination, GateState.CLOSED.value),
         sum(stream.backlog for stream in streams),
         min((at for stream in streams if (at := stream.oldest_received_ms) is not None), default=None),
-        failover,
+        mode,
     )
 
 
@@ -137,70 +149,6 @@ def counted(incident: Incident, *names: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """What one interval brought. ``counts`` are deltas of the books since ``since_ms``, zeros left out."""
-
-    token: str
-    at_ms: int
-    since_ms: int
-    counts: Mapping[str, int]
-    owed: int
-    backlog: int
-    oldest_ms: int
-    value_micros: Mapping[str, int]
-    gate: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """Calls to TikTok that were answered with one code. A few request ids, the latest last."""
-
-    calls: int
-    verdict: str
-    first_ms: int
-    last_ms: int
-    message: str = ""
-    request_ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one process counted by itself in one interval; a process that dies takes at most one such part with it.
-
-    ``entries`` were delivered, ``delays`` of them by ``DELAY_BOUNDS_S`` (one more for the rest), the ``longest`` in
-    seconds. ``sold`` by event and currency: items, micro-units. ``buried`` by reason and currency: micro-units.
-    """
-
-    token: str
-    at_ms: int
-    entries: int = 0
-    delays: tuple[int, ...] = ()
-    longest: float = 0.0
-    sold: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
-    buried: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    answers: Mapping[str, Answers] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """A moment worth a line in the report.
-
-    ``what``: gate, pause, resume, requeue, discard, failover, failback, store or relay.
-    """
-
-    token: str
-    at_ms: int
-    what: str
-    before: str = ""
-    after: str = ""
-    detail: str = ""
-    count: int = 0
-
-
-LogEntry = Sample | Part | Happening
-
-
-@dataclass(frozen=True, slots=True)
 class Vigil:
     """What one process remembers from look to look; a restart begins a new one."""
 
@@ -211,10 +159,9 @@ class Vigil:
 
 def watched(vigil: Vigil, look: Look, incident: Incident | None) -> Vigil:
     """The vigil after a look. ``incident``: the one that is open."""
-    stands = look.backlog > 0 and look.gate != PAUSED
     peak = Peak(look.standing.owed, look.at_ms, look.standing.value_micros, look.oldest_age_ms)
     return Vigil(
-        backlog_since_ms=(vigil.backlog_since_ms or look.at_ms) if stands else 0,
+        backlog_since_ms=(vigil.backlog_since_ms or look.at_ms) if look.stands else 0,
         calm_since_ms=(vigil.calm_since_ms or look.at_ms) if incident and _calm(look, incident) else 0,
         peak=vigil.peak.worse(peak) if incident else Peak(),
     )
@@ -229,14 +176,18 @@ def wrong(vigil: Vigil, look: Look, patience: Patience) -> tuple[str, ...]:
 
 def _calm(look: Look, incident: Incident) -> bool:
     """Nothing is wrong, and nothing is owed of the time when something was."""
-    if look.gate != GateState.CLOSED.value or look.failover or look.backlog:
+    if look.gate != GateState.CLOSED.value or look.failover:
+        return False
+    if look.mode == STANDBY:
+        return True
+    if look.backlog:
         return False
     return look.oldest_received_ms is None or look.oldest_received_ms > incident.troubled_ms
 
 
 def troubled(incident: Incident, look: Look) -> Incident:
     """Note when something was last seen wrong; what came in until then belongs to the incident."""
-    ill = look.gate in SHUT or look.failover or look.backlog > 0
+    ill = look.gate in SHUT or look.failover or look.stands
     return replace(incident, troubled_ms=max(incident.troubled_ms, look.at_ms)) if ill else incident
 
 

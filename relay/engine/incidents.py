@@ -7,13 +7,14 @@ store that is away costs the samples of that time, and the report says so.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from relay.core.delivery.gate import GateState
 from relay.core.errors import StoreMisused, StoreUnavailable
 from relay.core.incident import (
+    ACTIVE,
     DEAD,
     GATE,
     Incident,
@@ -31,7 +32,7 @@ from relay.core.incident import (
     watched,
     wrong,
 )
-from relay.core.incident import LogEntry as Line
+from relay.core.incident_log import LogEntry as Line
 from relay.core.notices import IncidentClosed, IncidentOpened, StoreSurveyed, StoreWarned
 from relay.engine.recorder import Recorder
 from relay.ports import Clock, GateStore, Incidents, Tell
@@ -43,14 +44,14 @@ MOST_LINES = 1_000  # waiting for a store that is away
 
 @dataclass(frozen=True, slots=True)
 class IncidentParts:
-    """What watching works with. ``failovers`` says which destinations a fail-over has taken over right now."""
+    """What watching works with. ``modes`` says how a destination works right now: active where it does not name it."""
 
     incidents: Incidents
     gates: GateStore
     recorder: Recorder
     clock: Clock
     tell: Tell
-    failovers: Callable[[], Container[str]] = frozenset
+    modes: Callable[[], Mapping[str, str]] = dict
 
 
 class IncidentWatch:
@@ -80,13 +81,13 @@ class IncidentWatch:
 
     async def look(self, surveyed: StoreSurveyed) -> None:
         """One look at each destination. A store that is away is asked again at the next survey."""
-        failovers, now = self._parts.failovers(), self._parts.clock.monotonic()
+        modes, now = self._parts.modes(), self._parts.clock.monotonic()
         for name, docket in self._dockets.items():
             if now < self._misused_until[name]:
                 continue
             try:
                 if self._leads:
-                    await docket.step(look_at(surveyed, name, failover=name in failovers))
+                    await docket.step(look_at(surveyed, name, modes.get(name, ACTIVE)))
                 else:
                     await docket.follow()
             except StoreUnavailable:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from relay.core import notices as told
-from relay.core.incident import DELAY_BOUNDS_S, Answers, Happening, LogEntry, Part
+from relay.core.incident_log import DELAY_BOUNDS_S, Answers, Happening, LogEntry, Part
 from relay.core.notices import Notice
 from relay.ports import Clock
 

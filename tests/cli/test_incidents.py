@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from relay.cli import main
 from relay.cli.incidents import incidents, report
-from relay.core.incident import Part
+from relay.core.incident_log import Part
 from tests.cli.ports import Backstage
 from tests.core.report.outages import Outage
 

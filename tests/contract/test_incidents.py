@@ -12,7 +12,8 @@ from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import NewEntry
-from relay.core.incident import Answers, Happening, Incident, Part, Peak, Sample, Standing
+from relay.core.incident import Incident, Peak, Standing
+from relay.core.incident_log import Answers, Happening, Part, Sample
 from tests.contract.conftest import STREAMS, VIEWS, Subject
 from tests.contract.valkey import valkey_server
 

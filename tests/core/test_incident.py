@@ -45,10 +45,10 @@ def look(
     owed: int = 0,
     backlog: int = 0,
     oldest: int | None = None,
-    failover: bool = False,
+    mode: str = "active",
     books: Mapping[str, int] | None = None,
 ) -> Look:
-    return Look(Standing(at_ms, owed, {"USD": owed * 10}, dict(books or {})), gate, backlog, oldest, failover)
+    return Look(Standing(at_ms, owed, {"USD": owed * 10}, dict(books or {})), gate, backlog, oldest, mode)
 
 
 def begun(at: Look, *causes: str) -> Incident:
@@ -72,8 +72,9 @@ def test_a_look_adds_up_the_classes_of_one_destination() -> None:
         (look(), ()),
         (look(gate="open"), (GATE,)),
         (look(gate="probing"), (GATE,)),
-        (look(gate="held", failover=True), (GATE, FAILOVER)),
-        (look(failover=True), (FAILOVER,)),
+        (look(gate="held", mode="failover"), (GATE, FAILOVER)),
+        (look(mode="failover"), (FAILOVER,)),
+        (look(mode="standby", owed=10, backlog=10), ()),
         (look(gate=PAUSED, owed=10), ()),
         (look(owed=10, backlog=10), ()),  # not for long enough yet
     ],
@@ -104,7 +105,8 @@ def test_it_closes_when_the_backlog_of_that_time_is_settled() -> None:
         ("backlog", look(NOW + 6 * MINUTE, owed=4, backlog=4, oldest=NOW + 7 * MINUTE)),
         ("owed of that time", look(NOW + 6 * MINUTE, owed=1, oldest=NOW + 5 * MINUTE)),
         ("paused", look(NOW + 6 * MINUTE, PAUSED)),
-        ("fail-over", look(NOW + 6 * MINUTE, failover=True)),
+        ("fail-over", look(NOW + 6 * MINUTE, mode="failover")),
+        ("its end", look(NOW + 6 * MINUTE, mode="failback")),
     ):
         vigil = watched(vigil, seen, incident)
         assert not vigil.calm_since_ms, at
@@ -117,6 +119,15 @@ def test_it_closes_when_the_backlog_of_that_time_is_settled() -> None:
     assert over(vigil, at_last, PATIENCE)
     done, _ = closed(incident, vigil, at_last)
     assert (done.settled_ms, done.closed_ms, done.ongoing) == (NOW + 7 * MINUTE, NOW + 8 * MINUTE, False)
+
+
+def test_what_stands_by_keeps_no_incident_open() -> None:
+    incident = troubled(begun(look(mode="failover"), FAILOVER), look(NOW + MINUTE, mode="failback"))
+    seen = look(NOW + 2 * MINUTE, mode="standby", owed=9, backlog=9, oldest=NOW)
+    assert watched(Vigil(), seen, incident).calm_since_ms
+    assert not watched(Vigil(), seen, incident).backlog_since_ms
+    assert troubled(incident, seen) == incident
+    assert not watched(Vigil(), replace(seen, mode="active"), incident).calm_since_ms
 
 
 def test_a_second_outage_during_the_drain_is_the_same_incident() -> None:

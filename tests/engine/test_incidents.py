@@ -8,7 +8,8 @@ from typing import Any
 
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import EntryClass, JsonObject, Lane, StreamKey, Worth
-from relay.core.incident import Happening, Incident, LogEntry, Part, Patience, Sample
+from relay.core.incident import Incident, Patience
+from relay.core.incident_log import Happening, LogEntry, Part, Sample
 from relay.core.notices import (
     CallAnswered,
     DeadLettersMoved,
@@ -79,7 +80,7 @@ class Replica:
     name: str
     incidents: Incidents
     leads: bool = True
-    failovers: set[str] = field(default_factory=set)
+    modes: dict[str, str] = field(default_factory=dict)
     told: list[Notice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -88,9 +89,7 @@ class Replica:
         parts = DeliveryParts(rig.store.owed, rig.store.gates, rig.clock, Dice(), self.tell)
         self.delivery = Delivery([rig.destination(name) for name in rig.names], parts, DeliveryOptions(self.name))
         self.survey = Survey(rig.store.owed, rig.clock, self.tell, gates=self.delivery.gates, paces=self.delivery.paces)
-        work = IncidentParts(
-            self.incidents, rig.store.gates, self.recorder, rig.clock, self.tell, lambda: self.failovers
-        )
+        work = IncidentParts(self.incidents, rig.store.gates, self.recorder, rig.clock, self.tell, lambda: self.modes)
         self.watch = IncidentWatch(rig.names, work, QUICK, leads=self.leads)
 
     def tell(self, notice: Notice) -> None:
@@ -353,20 +352,24 @@ async def test_a_fail_over_opens_one_and_its_end_closes_it() -> None:
     rig = one.rig
     async with running(one):
         await rig.clock.advance(3)
-        one.failovers.add("d")
+        one.modes["d"] = "failover"
         one.recorder.happened("d", "failover")
         await rig.owe(5)
         await rig.clock.advance(60)
         assert (await report(rig))["open"]
         one.recorder.happened("d", "failback")
-        one.failovers.clear()
-        await rig.clock.advance(60)
+        one.modes["d"] = "failback"
+        await rig.clock.advance(30)
+        assert (await report(rig))["open"]
+        one.recorder.happened("d", "standby")
+        one.modes["d"] = "standby"
+        await rig.clock.advance(30)
     told = await report(rig)
     assert told["causes"] == ["failover"]
     assert not told["open"]
     texts = [line["text"] for line in told["timeline"]]
     assert "fail-over began" in texts
-    assert "fail-over ended" in texts
+    assert texts[-3:-1] == ["the destination stands by again", "everything of the time of trouble is settled"]
 
 
 async def test_one_destination_s_incident_is_nobody_else_s() -> None:

@@ -25,7 +25,8 @@ from relay.core.event import (
     StreamKey,
     StreamSurvey,
 )
-from relay.core.incident import Incident, LogEntry
+from relay.core.incident import Incident
+from relay.core.incident_log import LogEntry
 from relay.ports import Clock
 from tests.twins.shelves import BOUND, EPOCHS, Held, Id, State, Stream, parse, text
 

@@ -11,7 +11,8 @@ import orjson
 from relay.adapters.redis import keys
 from relay.adapters.redis.connect import Client
 from relay.core.event import JsonObject
-from relay.core.incident import Answers, Happening, Incident, LogEntry, Part, Peak, Sample, Standing
+from relay.core.incident import Incident, Peak, Standing
+from relay.core.incident_log import Answers, Happening, LogEntry, Part, Sample
 
 KEPT = 50
 """Incidents of one destination; a destination that has more of them has other worries."""

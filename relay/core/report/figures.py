@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from relay.core.event import ENDINGS, DeadReason, JsonObject
-from relay.core.incident import DELAY_BOUNDS_S, Answers, Incident, LogEntry, Part, Sample, counted
+from relay.core.incident import Incident, counted
+from relay.core.incident_log import DELAY_BOUNDS_S, Answers, LogEntry, Part, Sample
 from relay.core.report.timeline import episodes, timeline
 from relay.core.report.words import stamp
 
@@ -19,7 +20,7 @@ LATE_S = 60
 """Delivered later than this after receipt is late: in good times it takes less than a second."""
 SHOWN_IDS = 5
 DOUBTFUL = (DeadReason.OVERLAP, DeadReason.AMBIGUOUS)
-GONE = ("lapsed", "shed", "forgotten")
+GONE = ("shed", "forgotten")
 GAP = 1.5  # intervals without a sample that are no gap yet
 
 
@@ -78,6 +79,7 @@ def entries_of(incident: Incident, late: int) -> JsonObject:
         "refused": counted(incident, "dead:refused"),
         "unmappable": counted(incident, "dead:unmappable"),
         "unmatched": counted(incident, "unmatched"),
+        "lapsed": counted(incident, "lapsed"),
         "lost": {name: counted(incident, name) for name in GONE},
         "owed_after": incident.latest.owed,
         "duplicates": counted(incident, "duplicates"),

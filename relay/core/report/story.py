@@ -159,6 +159,7 @@ def ledger(document: JsonObject) -> Table:
         ("refused by TikTok, kept as dead letters", entries["refused"], worth(dead, "refused")),
         ("not mappable, kept as dead letters", entries["unmappable"], worth(dead, "unmappable")),
         ("wanted by no subscription any more", entries["unmatched"], ""),
+        ("lapsed: stood by too long, somebody else sends them", entries["lapsed"], ""),
         *((f"lost: {name}", count, "") for name, count in entries["lost"].items()),
         ("still waiting", entries["owed_after"], money(document["value"]["owed_after"])),
     ]

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from relay.core.delivery.gate import GateState
 from relay.core.event import JsonObject
-from relay.core.incident import BACKLOG, FAILOVER, GATE, Happening, Incident, LogEntry
+from relay.core.incident import BACKLOG, FAILOVER, GATE, Incident
+from relay.core.incident_log import Happening, LogEntry
 from relay.core.report.words import stamp
 
 CLOSED, OPEN, PROBING, HELD = (state.value for state in GateState)
@@ -21,7 +22,8 @@ SAID = {
     "requeue": "an operator requeued {count} dead letters",
     "discard": "an operator discarded {count} dead letters",
     "failover": "fail-over began",
-    "failback": "fail-over ended",
+    "failback": "fail-over ends: what was taken over is finished",
+    "standby": "the destination stands by again",
 }
 KINDS = {"gate": "gate", "store": "store", "relay": "relay"}  # the rest is an operator's doing
 

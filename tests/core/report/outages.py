@@ -9,23 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relay.core.event import JsonObject
-from relay.core.incident import (
-    DELAY_BOUNDS_S,
-    GATE,
-    Answers,
-    Happening,
-    Incident,
-    LogEntry,
-    Look,
-    Part,
-    Patience,
-    Standing,
-    Vigil,
-    closed,
-    opened,
-    sampled,
-    watched,
-)
+from relay.core.incident import GATE, Incident, Look, Patience, Standing, Vigil, closed, opened, sampled, watched
+from relay.core.incident_log import DELAY_BOUNDS_S, Answers, Happening, LogEntry, Part
 from relay.core.report.figures import document
 
 START_MS = 1_769_990_400_000 + 34_500_000  # 2026-02-02 09:35 UTC

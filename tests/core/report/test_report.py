@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.core.event import JsonObject
-from relay.core.incident import DELAY_BOUNDS_S, Answers, Happening, Part
+from relay.core.incident_log import DELAY_BOUNDS_S, Answers, Happening, Part
 from relay.core.report import RENDERINGS
 from relay.core.report.chart import chart, nice, thinned
 from relay.core.report.figures import document, percentile
@@ -167,16 +167,16 @@ def test_what_a_killed_process_took_along_is_said() -> None:
 
 def test_what_is_lost_or_in_doubt_is_not_hidden() -> None:
     outage = Outage(6, 100, 4, dead=((2, "ambiguous", 2), (3, "overlap", 1)))
-    outage.books["lapsed"] = 5
+    outage.books["shed"] = 5
     incident, log = outage.play()
-    books = dict(incident.latest.books) | {"lapsed": 9}
+    books = dict(incident.latest.books) | {"shed": 9}
     latest = incident.latest
     changed: Any = type(latest)(latest.at_ms, latest.owed, latest.value_micros, books)
     told: JsonObject = document(type(incident)(**{**_fields(incident), "latest": changed}), log, START_MS)
     text = RENDERINGS["md"](told)
     assert "3 are in doubt, 4 were lost." in text
     assert "No event was lost" not in text
-    assert "lost: lapsed | 4" in text
+    assert "lost: shed | 4" in text
     assert "not accounted for" in text, "four more endings than entries"
     assert "a person decides" in text
 
