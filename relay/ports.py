@@ -20,6 +20,8 @@ from relay.core.event import (
     StoreSurvey,
     StreamKey,
 )
+from relay.core.incident import Incident
+from relay.core.incident_log import LogEntry
 from relay.core.notices import Notice
 from relay.core.tiktok.reply import Call, Reply
 from relay.core.trace import AgeSample, Page, Standing
@@ -158,4 +160,27 @@ class Tell(Protocol):
 
     def __call__(self, notice: Notice, /) -> None:
         """Must not block and must not raise."""
+        ...
+
+
+class Incidents(Protocol):
+    """What is kept of incidents; each destination's are numbered from 1, and only the latest may be open."""
+
+    async def log(self, destination: str, number: int) -> list[LogEntry]:
+        """What was written down during one, in the order of writing, each token once."""
+        ...
+
+    async def list(self, destination: str) -> list[Incident]:
+        """Their records, the latest first; some tens of them are kept."""
+        ...
+
+    async def save(self, incident: Incident, expected_version: int, log: Sequence[LogEntry]) -> bool:
+        """Store the record with version ``expected_version + 1`` and append to its log, both or nothing.
+
+        False when another version is stored. Version 0 is that of an incident nobody has opened yet.
+        """
+        ...
+
+    async def append(self, destination: str, number: int, log: Sequence[LogEntry]) -> bool:
+        """Add to the log of an incident alone; False when there is none of that number (any more)."""
         ...

@@ -13,7 +13,7 @@ from relay.adapters.tiktok import TikTokSender
 from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions, SourceOptions
 from relay.app.mappings import LiveMapping
 from relay.config import Destination as DestinationSettings
-from relay.config import Segment, Settings, Source
+from relay.config import Loaded, Segment, Settings, Source
 from relay.core.delivery.batch import Limits
 from relay.core.delivery.clocks import Clocks
 from relay.core.errors import ConfigError
@@ -31,6 +31,20 @@ INTEGRATION_NAMES = {
     "tiktok-offline-conversions": frozenset({"TikTok Offline Conversions", "Tiktok Offline Conversions"}),
 }
 LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+
+def refuse_nonsense(loaded: Loaded, role: str) -> None:
+    """What each value allows and all of them together do not."""
+    settings, problems = loaded.settings, []
+    if not settings.destinations:
+        problems.append(
+            "no destination: set RELAY_TIKTOK_PIXEL_CODE and RELAY_TIKTOK_ACCESS_TOKEN, or [[destinations]] in"
+            " relay.toml; `relay serve --sandbox` needs neither"
+        )
+    if role != "all" and settings.journal.redis_url is None:
+        problems.append(f"--role {role}: the two halves meet in Redis, so set RELAY_REDIS_URL")
+    if problems:
+        raise ConfigError(problems)
 
 
 def intake_options(settings: Settings) -> IntakeOptions:

@@ -19,6 +19,7 @@ from aiohttp import ClientSession, TCPConnector, web
 from relay import __version__
 from relay.adapters.observe.logs import Logs
 from relay.adapters.observe.metrics import Labels, Metrics
+from relay.adapters.observe.scrub import scrubbed
 from relay.adapters.observe.telling import Telling
 from relay.adapters.redis.health import Level, examine
 from relay.adapters.redis.store import RedisStore
@@ -30,13 +31,17 @@ from relay.app.doors import open_admin, open_intake
 from relay.app.mappings import Mappings
 from relay.app.operators import ADMIN_SOURCE, Operators
 from relay.app.store import Store, admin_token, open_store
+from relay.app.waiting import innermost, until_any
 from relay.config import Loaded
 from relay.core.errors import ConfigError, StoreMismatch, StoreUnavailable
+from relay.core.incident import Patience
 from relay.core.notices import ServiceStarted, ServiceStopped, ServiceStopping, StoreWarned, TaskCrashed
 from relay.engine.append import Appender
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts
+from relay.engine.incidents import IncidentParts, IncidentWatch
 from relay.engine.intake import Intake
 from relay.engine.limits import Limits
+from relay.engine.recorder import Recorder
 from relay.engine.survey import Survey
 
 Jobs = dict[str, Coroutine[None, None, None]]
@@ -45,13 +50,15 @@ SANDBOX = "sandbox"  # folder of a sandbox's store: no real entry may end in a s
 
 
 class Service:
-    """One relay process. ``role``: ``all``, or one of the halves ``intake`` and ``delivery``."""
+    """One relay process. ``role``: ``all``, ``intake`` or ``delivery``; ``patience``: with incidents."""
 
-    def __init__(self, loaded: Loaded, role: str = "all", *, sandbox: bool = False) -> None:
+    def __init__(
+        self, loaded: Loaded, role: str = "all", *, sandbox: bool = False, patience: Patience | None = None
+    ) -> None:
         """Compile everything that can be wrong; ConfigError with every problem before anything is opened."""
         self._settings = settings = loaded.settings
         self._role, self._sandbox = role, sandbox
-        refuse_nonsense(loaded, role)
+        parts.refuse_nonsense(loaded, role)
         self._mappings = Mappings(settings)
         self._tokens, self._token_files = parts.access_tokens(settings)
         self._admin_token = admin_token(settings)
@@ -61,7 +68,11 @@ class Service:
         self._metrics = Metrics(self._labels(), self._clock, disk_floor_bytes=floor)
         form = settings.log.format or ("console" if sys.stderr.isatty() else "json")
         logs = Logs(sys.stderr, self._clock, level=settings.log.level, form=form)
-        self._tell = Telling([self._metrics, logs])
+        names = [destination.name for destination in settings.destinations]
+        self._replica = uuid.uuid4().hex[:12]
+        self._patience = patience or Patience()
+        self._recorder = Recorder(names, self._clock, self._replica, scrub=scrubbed)
+        self._tell = Telling([self._metrics, logs, self._recorder])
         self._durability = ""
         self._examined = asyncio.Event()  # the store was found sound; before that nothing is sent and nobody is ready
 
@@ -110,8 +121,11 @@ class Service:
             ready = partial(self._ready, redis, stopping)
             door = await open_intake(stack, self._settings, intake, ready, self._clock, self._tell)
         finish = asyncio.Event()  # the door is closed: finish what was accepted and what is in flight
+        incidents = self._incident_watch(redis)
+        stack.push_async_callback(incidents.finish)
         jobs: Jobs = {"store": store.watch(finish), "append": appender.run(finish), "survey": survey.run(finish)}
         jobs["mappings"] = self._mappings.watch(self._mapping_looks, self._tell, finish)
+        jobs["incidents"] = incidents.run(finish)
         if self._role != "intake":
             jobs["deliver"] = self._deliver(delivery, finish)
             jobs["tokens"] = watch_secrets(self._token_files, delivery.secret_changed, self._token_looks, finish)
@@ -225,11 +239,17 @@ class Service:
             )
         work = DeliveryParts(redis.owed, redis.gates, self._clock, self._chance, self._tell)
         options = DeliveryOptions(
-            replica=uuid.uuid4().hex[:12],
+            replica=self._replica,
             linger_s=self._settings.delivery.linger,
             drain_s=self._settings.delivery.stop_grace,
         )
         return Delivery(destinations, work, options)
+
+    def _incident_watch(self, redis: RedisStore) -> IncidentWatch:
+        """A process that does not deliver sees no gates, so it leaves incidents to others."""
+        work = IncidentParts(redis.incidents, redis.gates, self._recorder, self._clock, self._tell)
+        names = tuple(self._recorder.tallies)
+        return IncidentWatch(names, work, self._patience, leads=self._role != "intake")
 
     def _ready(self, redis: RedisStore, stopping: asyncio.Event) -> tuple[bool, str]:
         """Whether events can be accepted, and if not, why."""
@@ -255,6 +275,7 @@ class Service:
             receive=operators.receive,
             preview=operators.preview,
             trace=parts.tracer(self._settings, redis, self._clock, delivery, intake).trace,
+            incidents=redis.incidents,
         )
 
     def _facts(self) -> dict[str, object]:
@@ -271,35 +292,3 @@ class Service:
         sources = (DEFAULT_SOURCE, UNKNOWN_SOURCE, ADMIN_SOURCE, *settings.segment.sources)
         names = tuple(destination.name for destination in settings.destinations)
         return Labels(names, sources, version=__version__, role=self._role)
-
-
-def refuse_nonsense(loaded: Loaded, role: str) -> None:
-    """What each value allows and all of them together do not."""
-    settings, problems = loaded.settings, []
-    if not settings.destinations:
-        problems.append(
-            "no destination: set RELAY_TIKTOK_PIXEL_CODE and RELAY_TIKTOK_ACCESS_TOKEN, or [[destinations]] in"
-            " relay.toml; `relay serve --sandbox` needs neither"
-        )
-    if role != "all" and settings.journal.redis_url is None:
-        problems.append(f"--role {role}: the two halves meet in Redis, so set RELAY_REDIS_URL")
-    if problems:
-        raise ConfigError(problems)
-
-
-async def until_any(*events: asyncio.Event) -> None:
-    """Wait for the first of them."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-
-
-def innermost(crashes: BaseExceptionGroup[Exception]) -> BaseException:
-    """The first error that is no group."""
-    error: BaseException = crashes
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -22,6 +22,8 @@ COMMANDS = {
     "pause": "relay.cli.switch:pause",
     "resume": "relay.cli.switch:resume",
     "probe": "relay.cli.switch:probe",
+    "incidents": "relay.cli.incidents:incidents",
+    "report": "relay.cli.incidents:report",
     "simulator": "relay.cli.simulator:simulator",
     "drill": "relay.cli.drill:drill",
     "trace": "relay.cli.trace:trace",

@@ -18,8 +18,7 @@ from relay.adapters.redis.health import Finding, Health, Level, examine
 from relay.adapters.system import SystemClock
 from relay.adapters.tiktok import Probe, TikTokSender, probe_credentials
 from relay.app.mappings import Examined, examine_mappings
-from relay.app.parts import access_tokens, streams_of
-from relay.app.service import refuse_nonsense
+from relay.app.parts import access_tokens, refuse_nonsense, streams_of
 from relay.app.store import embedded_options
 from relay.config import Loaded, Segment, Settings, Source
 from relay.core.errors import ConfigError, StoreUnavailable

@@ -93,11 +93,15 @@ class WorthIgnored:
 
 @dataclass(frozen=True, slots=True)
 class EntriesDelivered:
-    """TikTok accepted entries. ``delays`` are seconds from receipt to acceptance, one each."""
+    """TikTok accepted entries. ``delays`` are seconds from receipt to acceptance, one each.
+
+    ``sold``: TikTok's event name and currency → items and their value in micro-units, as TikTok was told.
+    """
 
     stream: StreamKey
     lane: Lane
     delays: tuple[float, ...]
+    sold: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class EntriesBuried:
     code: int | None = None
     message: str = ""
     sample: str = ""  # one entry id
+    worth: Mapping[str, int] = field(default_factory=dict)  # currency → micro-units
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +327,29 @@ class TellingFailed:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class IncidentOpened:
+    """An incident is open. ``found``: it was open already when this process learnt of it."""
+
+    destination: str
+    incident: str
+    causes: tuple[str, ...]
+    reason: str = ""
+    found: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentClosed:
+    """An incident is over: the gate is closed and what came in meanwhile is settled. Counts of entries."""
+
+    destination: str
+    incident: str
+    seconds: float
+    arrived: int
+    delivered: int
+    dead: int
+
+
 Notice = (
     EventsReceived
     | SenderRefused
@@ -350,4 +378,6 @@ Notice = (
     | ServiceStopped
     | TaskCrashed
     | TellingFailed
+    | IncidentOpened
+    | IncidentClosed
 )

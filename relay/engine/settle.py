@@ -6,12 +6,13 @@ books cannot drift apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from relay.core.delivery.account import Endings
 from relay.core.errors import StoreUnavailable
-from relay.core.event import Attempt, Burial, Claimed, DeadReason, Rest, Settled, Settlement
+from relay.core.event import Attempt, Burial, Claimed, DeadReason, Rest, Settled, Settlement, Worth
 from relay.core.notices import EntriesBuried, EntriesDelivered, EntriesReturned, EntriesUnmatched, LeaseLost
 from relay.ports import Clock, Owed, Tell
 
@@ -71,19 +72,35 @@ class Settling:
 
     def _tell_endings(self, claimed: Claimed, endings: Endings, settled: Settled) -> None:
         stream, lane = claimed.lease.stream, claimed.lease.lane
-        if settled.delivered:
+        # A settlement that was repeated after a lost answer says less than it did: then nothing is told apart.
+        sold = _sold(endings) if settled.delivered == len(endings.delivered) else {}
+        if settled.delivered or sold:
             now, received = self._clock.now_ms(), {entry.id: entry.received_ms for entry in claimed.entries}
             delays = tuple([max(0, now - received[id_]) / 1000 for id_ in endings.delivered[: settled.delivered]])
-            self._tell(EntriesDelivered(stream, lane, delays))
+            self._tell(EntriesDelivered(stream, lane, delays, sold))
         if settled.unmatched:
             self._tell(EntriesUnmatched(stream, settled.unmatched))
+        worths = {entry.id: entry.worth for entry in claimed.entries} if endings.dead else {}
         for (reason, code, message), group in groupby(sorted(endings.dead[: settled.dead], key=_kind), key=_kind):
             burials = list(group)
-            sample = burials[0].entry_id
-            self._tell(EntriesBuried(stream, DeadReason(reason), len(burials), code or None, message, sample))
+            sample, worth = burials[0].entry_id, _worth(worths[burial.entry_id] for burial in burials)
+            self._tell(EntriesBuried(stream, DeadReason(reason), len(burials), code or None, message, sample, worth))
 
 
 def _kind(burial: Burial) -> tuple[str, int, str]:
     """What burials are told together. A mapping's own message may quote the event: it stays in the dead letter."""
     message = "" if burial.reason is DeadReason.UNMAPPABLE else burial.message
     return burial.reason.value, burial.code or 0, message
+
+
+def _sold(endings: Endings) -> dict[tuple[str, str], tuple[int, int]]:
+    """What TikTok took: event, currency → items, micro-units."""
+    return {key: (items, micros) for key, (items, micros) in endings.sold.items()}
+
+
+def _worth(worths: Iterable[Worth]) -> dict[str, int]:
+    """Micro-units by currency; what is worth nothing is left out."""
+    total = Counter[str]()
+    for micros, currency in worths:
+        total[currency] += micros
+    return {currency: micros for currency, micros in total.items() if micros}

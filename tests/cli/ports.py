@@ -103,6 +103,7 @@ class Backstage:
             switches={"pause": self._pause},
             receive=receive,
             trace=self._trace,
+            incidents=self.store.incidents,
         )
 
     async def _trace(self, wanted: Wanted, destination: str) -> Trace:

@@ -17,7 +17,7 @@ from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.event import NO_WORTH, EntryClass, NewEntry, StreamKey, Worth
-from relay.ports import DeadLetters, GateStore, Inbox, Owed, Tracks
+from relay.ports import DeadLetters, GateStore, Inbox, Incidents, Owed, Tracks
 from tests.contract.valkey import running_valkey, valkey_server
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
@@ -40,6 +40,7 @@ class Subject:
     owed: Owed
     dead_letters: DeadLetters
     gates: GateStore
+    incidents: Incidents
     clock: FakeClock | SystemClock
     tracks: Tracks
 
@@ -65,6 +66,10 @@ class Subject:
         assert all(await self.inbox.append([self.entry(name, stream, age_ms=age_ms) for name in names]))
 
 
+def ports_of(store: MemoryStore | RedisStore, clock: FakeClock | SystemClock) -> Subject:
+    return Subject(store.inbox, store.owed, store.dead_letters, store.gates, store.incidents, clock, store.tracks)
+
+
 class Stores:
     """Opens stores of one kind; each test gets an empty one."""
 
@@ -78,11 +83,11 @@ class Stores:
         if self.socket is None:
             clock = FakeClock(int(time.time() * 1000))
             memory = MemoryStore(streams, clock, lease_ms, live_age_ms)
-            return Subject(memory.inbox, memory.owed, memory.dead_letters, memory.gates, clock, memory.tracks)
+            return ports_of(memory, clock)
         options = StoreOptions(lease_ms=lease_ms, live_age_ms=live_age_ms)
         store = await RedisStore.open(connect(f"unix://{self.socket}"), streams, SystemClock(), options)
         self._opened.append(store)
-        return Subject(store.inbox, store.owed, store.dead_letters, store.gates, SystemClock(), store.tracks)
+        return ports_of(store, SystemClock())
 
     async def close(self) -> None:
         for store in self._opened:

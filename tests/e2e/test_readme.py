@@ -42,6 +42,8 @@ PROVED_ELSEWHERE = {
     "make proof": "test_the_other_make_targets_start_what_they_say",
     ".venv/bin/relay drill": "tests/cli/drilling/test_drill.py",
     "relay trace MESSAGE_ID": "tests/e2e/test_trace.py",
+    "relay incidents": "tests/e2e/test_incidents.py",
+    "relay report latest --format html --output report.html": "tests/e2e/test_incidents.py",
 }
 RUN_HERE = {
     "make run",

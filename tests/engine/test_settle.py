@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
-from relay.core.event import Lane, StreamKey
-from relay.core.notices import EntriesDelivered, LeaseLost
+import pytest
+
+from relay.core.delivery.account import Endings
+from relay.core.event import Burial, DeadReason, Lane, Lease, Rest, Settled, Settlement, StreamKey, Worth
+from relay.core.notices import EntriesBuried, EntriesDelivered, LeaseLost
 from relay.core.tiktok.reply import Call, Reply
 from relay.engine.delivery import Delivery
+from relay.engine.settle import Settling
+from relay.ports import Owed
 from tests.twins.rig import CONVERSION, Rig
 from tests.twins.tiktok import BAD_GATEWAY, OK, REFUSED, TIMEOUT
 from tests.twins.weather import Weather, WeatheredGates, WeatheredOwed
@@ -81,6 +87,30 @@ async def test_a_lost_answer_counts_nothing_twice() -> None:
         await rig.clock.advance(3)
         assert await rig.books() == {"accepted": 10, "delivered": 10, "owed": 0}
     assert set(rig.tiktok.stored.values()) == {1}
+
+
+@pytest.mark.parametrize(("delivered", "sold"), [(2, {("Purchase", "EUR"): (2, 9)}), (1, {}), (0, {})])
+async def test_what_was_sold_is_told_only_with_all_of_its_entries(
+    delivered: int, sold: dict[tuple[str, str], tuple[int, int]]
+) -> None:
+    """A repeated settlement that removes less has been told about before, or cannot say what."""
+    rig = Rig()
+    await rig.owe(3, worth=Worth(4_500_000, "EUR"))
+    claimed = await rig.store.owed.claim(StreamKey("d", CONVERSION), Lane.LIVE, 3, 10**6)
+    assert claimed is not None
+
+    class Partial:
+        async def settle(self, lease: Lease, settlement: Settlement) -> Settled:
+            return Settled(held=True, delivered=delivered, dead=1)
+
+    ids = [entry.id for entry in claimed.entries]
+    endings = Endings(ids[:2], [Burial(ids[2], DeadReason.EXPIRED, "")], sold={("Purchase", "EUR"): [2, 9]})
+    settling = Settling(cast("Owed", Partial()), rig.clock, rig.told.append)
+    assert await settling.settle(claimed, endings, Rest.KEEP, 0)
+    assert [(len(one.delays), one.sold) for one in rig.heard(EntriesDelivered)] == (
+        [(delivered, sold)] if delivered else []
+    )
+    assert [one.worth for one in rig.heard(EntriesBuried)] == [{"EUR": 4_500_000}]
 
 
 async def test_a_lease_taken_over_is_settled_by_its_new_holder_only() -> None:

@@ -25,9 +25,13 @@ from relay.core.event import (
     StreamKey,
     StreamSurvey,
 )
+from relay.core.incident import Incident
+from relay.core.incident_log import LogEntry
 from relay.ports import Clock
 from tests.twins.shelves import BOUND, EPOCHS, Held, Id, State, Stream, parse, text
 from tests.twins.tracks import MemoryTracks
+
+KEPT = 50  # incidents of one destination
 
 
 class MemoryInbox:
@@ -211,6 +215,7 @@ class MemoryStore:
         self.dead_letters = MemoryDeadLetters(self.state)
         self.gates = MemoryGates(self.state)
         self.tracks = MemoryTracks(self.state)
+        self.incidents = MemoryIncidents()
 
 
 def _survey(key: StreamKey, one: Stream) -> StreamSurvey:
@@ -263,3 +268,35 @@ def _reject_letter(reject: Reject, now: int) -> DeadLetter:
         accepted=(),
         raw=reject.raw,
     )
+
+
+class MemoryIncidents:
+    def __init__(self) -> None:
+        self.records: dict[str, dict[int, Incident]] = {}
+        self.logs: dict[tuple[str, int], list[LogEntry]] = {}
+
+    async def log(self, destination: str, number: int) -> list[LogEntry]:
+        found: dict[str, LogEntry] = {}
+        for entry in self.logs.get((destination, number), []):
+            found.setdefault(entry.token, entry)
+        return list(found.values())
+
+    async def list(self, destination: str) -> list[Incident]:
+        return sorted(self.records.get(destination, {}).values(), key=lambda one: -one.number)
+
+    async def save(self, incident: Incident, expected_version: int, log: Sequence[LogEntry]) -> bool:
+        records = self.records.setdefault(incident.destination, {})
+        known = records.get(incident.number)
+        if (known.version if known else 0) != expected_version:
+            return False
+        records[incident.number] = replace(incident, version=expected_version + 1)
+        records.pop(incident.number - KEPT, None)
+        self.logs.pop((incident.destination, incident.number - KEPT), None)
+        await self.append(incident.destination, incident.number, log)
+        return True
+
+    async def append(self, destination: str, number: int, log: Sequence[LogEntry]) -> bool:
+        if not log or number not in self.records.get(destination, {}):
+            return False
+        self.logs.setdefault((destination, number), []).extend(log)
+        return True

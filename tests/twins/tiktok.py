@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from relay.core.event import JsonObject
+from relay.core.event import NO_WORTH, JsonObject, Worth
 from relay.core.tiktok.reply import Call, Reply
 
 OK = Reply(200, 0, "OK", request_id="R")
@@ -30,6 +30,8 @@ class PlainItem:
     body: bytes
     event_time: int | None
     remarks: tuple[str, ...] = ()
+    event: str = ""
+    worth: Worth = NO_WORTH
 
 
 class PlainMapping:
@@ -50,6 +52,8 @@ class PlainMapping:
             error="cannot be mapped" if name in event.get("broken", ()) else None,
             body=orjson.dumps(data),
             event_time=time,
+            event=name,
+            worth=Worth(round(event.get("value", 0) * 1_000_000), event.get("currency", "")),
         )
 
 

@@ -107,6 +107,9 @@ class Families:
         )
         self.gate = self._gauge("gate_state", "1 for the state a gate is in.", "destination", "state")
         self.concurrency = self._gauge("concurrency_limit", "Calls that may be in flight.", "destination")
+        self.incident_open = self._gauge(
+            "incident_open", "1 while an incident of the destination is open.", "destination"
+        )
 
     def _owed(self) -> None:
         self.backlog = self._gauge("backlog_events", "Entries owed, by lane.", "destination", "class", "lane")

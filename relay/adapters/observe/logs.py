@@ -48,6 +48,8 @@ LEVELS: Mapping[type, str] = {
     told.ServiceStopped: INFO,
     told.TaskCrashed: ERROR,
     told.TellingFailed: ERROR,
+    told.IncidentOpened: WARNING,
+    told.IncidentClosed: INFO,
 }
 SUMMED_UP = frozenset(
     {told.EventsReceived, told.EntriesDelivered, told.ItemsRemarked, told.StoreSurveyed, told.LoopLagged}
@@ -111,7 +113,7 @@ class Logs:
 def line_of(notice: Notice) -> Line:
     """A notice as a line: its name in snake case, its fields, a level."""
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(notice).__name__).lower()
-    fields = {key: value for key, value in spread(notice).items() if value not in ("", None)}
+    fields = {key: value for key, value in spread(notice).items() if value not in ("", None, {})}
     return Line(level_of(notice), name, fields)
 
 

@@ -108,6 +108,8 @@ class Metrics:
             told.ServiceStopped: _nothing,
             told.TaskCrashed: lambda notice: families.crashed.labels(notice.task).inc(),
             told.TellingFailed: lambda notice: families.telling_failed.labels(notice.reader).inc(),
+            told.IncidentOpened: lambda notice: families.incident_open.labels(notice.destination).set(1),
+            told.IncidentClosed: lambda notice: families.incident_open.labels(notice.destination).set(0),
         }
 
     def _source(self, source: str) -> str:
@@ -227,6 +229,7 @@ class Metrics:
         for result in (RELOADED, REFUSED):
             families.mapping_reloads.labels(destination, result)
         families.mapping_refused.labels(destination)
+        families.incident_open.labels(destination)
         families.request_seconds.ensure(destination)
         families.requests.labels(destination, "delivered", "0")
         self._gauges.start(destination)

@@ -78,6 +78,16 @@ def gate(destination: str) -> str:
     return f"{prefix()}gate:{destination}"
 
 
+def incidents(destination: str) -> str:
+    """Hash: number of an incident → ``version record``."""
+    return f"{prefix()}incidents:{destination}"
+
+
+def incident_log(destination: str, number: int) -> str:
+    """Stream: what was written down during one incident, field ``d``."""
+    return f"{prefix()}incident:{destination}:{number}"
+
+
 def seen_prefix(klass: EntryClass, epoch: int) -> bytes:
     """Start of the key of one bucket of one epoch; a bucket's name completes it. Short: there are 16,384 of them."""
     return f"{prefix()}s:{klass.value[0]}:{epoch:x}:".encode()

@@ -14,6 +14,7 @@ from relay.adapters.redis.dead_letters import RedisDeadLetters
 from relay.adapters.redis.gate_store import RedisGates
 from relay.adapters.redis.health import knows_waitaof
 from relay.adapters.redis.inbox import RedisInbox
+from relay.adapters.redis.incidents import RedisIncidents
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.owed import RedisOwed
 from relay.adapters.redis.state import StoreState, Watch
@@ -25,7 +26,10 @@ from relay.ports import Clock, Tell
 
 
 class RedisStore:
-    """``.inbox .owed .dead_letters .gates .tracks`` as in ``relay.ports``; ``.state``: whether entries are taken."""
+    """``.inbox .owed .dead_letters .gates .tracks .incidents`` as in ``relay.ports``.
+
+    ``.state`` knows whether entries are taken.
+    """
 
     def __init__(
         self, client: Client, streams: Sequence[StreamKey], clock: Clock, options: StoreOptions, tell: Tell
@@ -43,6 +47,7 @@ class RedisStore:
         self.dead_letters = RedisDeadLetters(client, codec)
         self.gates = RedisGates(client)
         self.tracks = RedisTracks(client, codec, self._key)
+        self.incidents = RedisIncidents(client)
 
     @classmethod
     async def open(

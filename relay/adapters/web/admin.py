@@ -12,13 +12,14 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from relay.adapters.web.admin_answers import Declined, answer, declined, parsed
+from relay.adapters.web.admin_incidents import IncidentRoutes
 from relay.adapters.web.admin_letters import LetterRoutes
 from relay.adapters.web.admin_status import status_document
 from relay.adapters.web.admin_trace import Look, trace_routes
 from relay.core.errors import StoreUnavailable
 from relay.core.event import JsonObject
 from relay.engine.survey import Survey
-from relay.ports import Clock, DeadLetters, Tell
+from relay.ports import Clock, DeadLetters, Incidents, Tell
 
 METRICS = "/metrics"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -55,6 +56,7 @@ class AdminParts:
     receive: Callable[[bytes], Awaitable[Mapping[str, int]]] | None = None
     preview: Callable[[JsonObject], JsonObject] | None = None
     trace: Look | None = None
+    incidents: Incidents | None = None
 
 
 def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
@@ -69,6 +71,8 @@ def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
         app.add_routes(trace_routes(parts.trace, parts.destinations))
     if parts.preview:
         app.add_routes([web.post("/api/preview", preview_handler(parts.preview))])
+    if parts.incidents:
+        app.add_routes(IncidentRoutes(parts.incidents, parts.destinations, parts.clock).routes())
     return app
 
 

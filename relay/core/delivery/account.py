@@ -63,11 +63,12 @@ class Owing:
 
 @dataclass(slots=True)
 class Endings:
-    """Entries that have ended and are not settled yet."""
+    """Entries that have ended and are not settled yet; ``sold``: event, currency → items TikTok took, micro-units."""
 
     delivered: list[str] = field(default_factory=list)
     dead: list[Burial] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
+    sold: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.delivered) + len(self.dead) + len(self.unmatched)
@@ -115,9 +116,16 @@ class Account:
 
     def accepted(self, parcel: Parcel) -> None:
         """TikTok took the parcel."""
-        for item in parcel.items:
+        sold = self.endings.sold
+        for item in parcel.items:  # hot loop: once per item
             if item.remarks:
                 self._remarks.update(item.remarks)
+            micros, currency = item.worth
+            row = sold.get((item.event, currency))
+            if row is None:
+                row = sold[item.event, currency] = [0, 0]
+            row[0] += 1
+            row[1] += micros
         owing = self._owing.get(parcel.entry_id)
         if owing is None:
             self.endings.delivered.append(parcel.entry_id)

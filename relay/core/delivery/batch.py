@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from relay.core.event import NO_WORTH, Worth
+
 MAX_ITEMS = 500
 HARD_MAX_ITEMS = 1000
 """TikTok refuses a longer call whole (TikTok sheet section 1)."""
@@ -51,6 +53,16 @@ class Sendable(Protocol):
         """What was repaired in it and what is odd about it, by the names of rules and cautions; nearly always empty."""
         ...
 
+    @property
+    def event(self) -> str:
+        """TikTok's name of the event, for the books of what was delivered."""
+        ...
+
+    @property
+    def worth(self) -> Worth:
+        """The value TikTok is told."""
+        ...
+
 
 class Packed(NamedTuple):
     """What is kept of an item until its call: the parsed form is ten times as large, and thousands wait at a time."""
@@ -60,11 +72,14 @@ class Packed(NamedTuple):
     test_event_code: str
     body: bytes
     remarks: tuple[str, ...] = ()
+    event: str = ""
+    worth: Worth = NO_WORTH
 
 
 def pack(item: Sendable) -> Packed:
     """Keep what the call needs."""
-    return Packed(item.subscription, item.event_source, item.test_event_code, item.body, item.remarks)
+    source, code = item.event_source, item.test_event_code
+    return Packed(item.subscription, source, code, item.body, item.remarks, item.event, item.worth)
 
 
 class Parcel(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from relay.core.event import NO_WORTH, Worth
 from relay.core.javascript.json import compact
 from relay.core.mapping.compiler import Compiler
 from relay.core.mapping.directives.resolver import Receipt
@@ -14,6 +15,7 @@ from relay.core.mapping.repair import Mend, Mended, Repair, compile_mend
 from relay.core.mapping.subscription import KITS, Kit, Rejected, Unsendable, compile_item
 from relay.core.mapping.trigger import Trigger, compile_trigger
 from relay.core.mapping.values import JsonObject
+from relay.core.segment.worth import appraise
 from relay.core.tiktok.items import Built
 from relay.core.tiktok.validity import Caution, cautions, doom
 
@@ -41,6 +43,11 @@ class Item(NamedTuple):
         if not self.repairs and not self.cautions:
             return ()
         return (*dict.fromkeys(repair.rule for repair in self.repairs), *self.cautions)
+
+    @property
+    def worth(self) -> Worth:
+        """The value TikTok is told, in the books' measure; nothing when it is no value that books can hold."""
+        return NO_WORTH if self.data is None else appraise(self.data).worth
 
 
 _Run = Callable[[JsonObject, int], Built | Unsendable | Rejected]

@@ -62,4 +62,6 @@ EVERY: list[Notice] = [
     told.ServiceStopped(clean=True, seconds=0.5),
     told.TaskCrashed("deliver tiktok", "KeyError"),
     told.TellingFailed("Logs", "GateMoved", "ValueError"),
+    told.IncidentOpened("tiktok", "tiktok-1", ("gate",), "http_502"),
+    told.IncidentClosed("tiktok", "tiktok-1", 61.5, 100, 99, 1),
 ]

@@ -46,6 +46,7 @@ CONTRACT = {
     "relay_entries_settled_total": {"destination", "class", "ending"},
     "relay_mapping_reloads_total": {"destination", "result"},
     "relay_mapping_refused": {"destination"},
+    "relay_incident_open": {"destination"},
 }
 
 

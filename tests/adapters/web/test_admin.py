@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -29,6 +30,7 @@ from relay.core.forecast import Breach
 from relay.core.notices import DeadLettersMoved, Notice, StoreSurveyed
 from relay.engine.survey import Survey
 from tests.adapters.observe.notices import BACKLOG, survey
+from tests.core.report.outages import Outage
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
 
@@ -450,3 +452,27 @@ def test_a_breach_is_forecast_with_its_moment() -> None:
         None,
         None,
     ]
+
+
+async def test_incidents_need_the_token_and_a_store(scene: Scene, port: Port) -> None:
+    for path in ("/api/incidents", "/api/incidents/latest"):
+        assert (await port.get(path)).status == 401
+        answer = await port.get(path, headers=BEARER)
+        assert answer.status == 404, "this port was given none"
+        assert (await answer.json())["code"] == "not_found"
+
+
+async def test_incidents_say_what_they_know(scene: Scene) -> None:
+    incident, log = Outage(6, 1200, 4).play()
+    store = scene.store.incidents
+    assert await store.save(replace(incident, number=1), 0, log)
+    app = build_admin(AdminOptions(TOKEN), replace(scene.parts, incidents=store))
+    async with TestClient(TestServer(app)) as client:
+        listed = await (await client.get("/api/incidents", headers=BEARER)).json()
+        assert [one["id"] for one in listed["incidents"]] == ["tiktok-1"]
+        for name in ("tiktok-1", "latest"):
+            told = await (await client.get(f"/api/incidents/{name}", headers=BEARER)).json()
+            assert told["entries"]["unaccounted"] == 0
+            assert len(told["samples"]) == 6
+        unknown = await client.get("/api/incidents/tiktok-2", headers=BEARER)
+        assert (unknown.status, (await unknown.json())["code"]) == (404, "unknown_incident")

@@ -42,6 +42,26 @@ def test_a_plain_entry_ends_with_its_call() -> None:
     assert (len(made.endings), made.left) == (0, 0)
 
 
+def test_what_tiktok_took_is_added_up_by_event_and_currency_until_it_is_settled() -> None:
+    made = account(
+        entry(1, value=2.5, currency="USD"),
+        entry(2, value=1, currency="USD"),
+        entry(3, value=4, currency="EUR", names=["Purchase", "Lead"]),
+        entry(4),
+    )
+    for parcel in made.parcels:
+        if parcel.entry_id == "4-0":
+            made.refused(parcel, REFUSAL)
+        else:
+            made.accepted(parcel)
+    assert made.take_endings().sold == {
+        ("Purchase", "USD"): [2, 3_500_000],
+        ("Purchase", "EUR"): [1, 4_000_000],
+        ("Lead", "EUR"): [1, 4_000_000],
+    }
+    assert made.take_endings().sold == {}, "handed over once"
+
+
 def test_a_refused_plain_entry_is_buried_with_tiktoks_words() -> None:
     made = account(entry())
     made.refused(made.parcels[0], REFUSAL)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relay.core.event import NO_WORTH, Worth
 from relay.core.mapping import MappingError, compile_destination, load_presets
 from relay.core.mapping.presets import SLUGS
 from tests.core.mapping.events import JSON, events
@@ -43,6 +44,25 @@ def test_the_worked_example_of_the_specification() -> None:
     }
     assert item.data["limited_data_use"] is False
     assert json.loads(item.body) == item.data
+
+
+@pytest.mark.parametrize(
+    ("properties", "worth"),
+    [
+        ({"value": "12.50", "currency": "eur"}, Worth(12_500_000, "EUR")),
+        ({"revenue": 3, "currency": "USD"}, Worth(3_000_000, "USD")),
+        ({"value": 7}, Worth(7_000_000, "")),
+        ({}, NO_WORTH),
+    ],
+)
+def test_an_item_is_worth_what_tiktok_is_told(properties: dict[str, Any], worth: Worth) -> None:
+    (item,) = WEB.items(ORDER | {"properties": properties}, 0)
+    assert item.worth == worth
+    assert item.data is not None
+    assert (item.data["properties"].get("value") or 0) * 1_000_000 == worth.micros
+    (broken,) = WEB.items(ORDER | {"properties": {"value": "not a number"}}, 0)
+    assert broken.error is not None
+    assert broken.worth == NO_WORTH
 
 
 def test_a_page_with_an_event_name_is_two_items_in_preset_order() -> None:
