@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from relay.core.delivery.gate import GateRecord
+from relay.core.delivery.mode import ModeRecord
 from relay.core.event import (
     Claimed,
     DeadLetter,
     Lane,
+    Lapsed,
     Lease,
     NewEntry,
     Reject,
@@ -91,6 +93,31 @@ class GateStore(Protocol):
 
     async def set_paused(self, destination: str, *, paused: bool) -> None:
         """Pause or resume; survives restarts."""
+        ...
+
+
+class ModeStore(Protocol):
+    """Who sends and who stands by. The store itself sees to it: no claim and no lapse goes by what a replica believes."""
+
+    async def load(self, destination: str) -> ModeRecord | None:
+        """The record; None when none was ever stored."""
+        ...
+
+    async def save(self, destination: str, record: ModeRecord, expected_version: int) -> bool:
+        """Store ``record`` with version ``expected_version + 1``, and what may be claimed from then on.
+
+        active: everything. standby: nothing; after a failback only when nothing of it is owed any more. failover: every
+        entry received at ``since_ms`` or later (if its receiver's clock was ahead by ``REACH_MS`` at most), and all that
+        were appended after the first of them. failback: as before; once closed, nothing that is appended afterwards.
+        False, and nothing changed, when another version is stored or it is too early. Sets ``until_ms`` itself.
+        """
+        ...
+
+    async def lapse(self, stream: StreamKey) -> Lapsed:
+        """End a bounded number of entries that stand by and were received and owed longer ago than the retention.
+
+        Never one that is leased or may be claimed, and none of an active destination.
+        """
         ...
 
 

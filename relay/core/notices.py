@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from relay.core.delivery.mode import ModeRecord
 from relay.core.event import DeadReason, Lane, StoreSurvey, StreamKey
 
 
@@ -239,6 +240,7 @@ class StoreSurveyed:
     paces: Mapping[str, int]
     drain_eta: Mapping[str, float] = field(default_factory=dict)
     full_eta: float = math.inf
+    modes: Mapping[str, ModeRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +295,39 @@ class TellingFailed:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class EntriesLapsed:
+    """Entries stood by for longer than ``journal.retention`` and nobody asked for them: ended, as was agreed."""
+
+    stream: StreamKey
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverStarted:
+    """A destination that stood by sends now: everything received at ``since_ms`` or later."""
+
+    destination: str
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailbackStarted:
+    """A destination finishes what it took over; what is received from now on stands by."""
+
+    destination: str
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailbackFinished:
+    """What a destination took over has been settled; it stands by again. Times as in ``ModeRecord``."""
+
+    destination: str
+    since_ms: int
+    until_ms: int
+
+
 Notice = (
     EventsReceived
     | SenderRefused
@@ -319,4 +354,8 @@ Notice = (
     | ServiceStopped
     | TaskCrashed
     | TellingFailed
+    | EntriesLapsed
+    | FailoverStarted
+    | FailbackStarted
+    | FailbackFinished
 )

@@ -49,7 +49,11 @@ def leases(stream: StreamKey) -> str:
 
 
 def mark(stream: StreamKey) -> str:
-    """Hash: ``id`` of the last backlog entry, ``backlog`` entries up to it that are still owed."""
+    """Hash: ``id`` of the last backlog entry, ``backlog`` entries up to it that are still owed; and the window.
+
+    What may be claimed, unless all may: ``from`` the first id (``-``: nothing) ``to`` the last one (absent: no end),
+    ``standing`` entries before it, ``left`` entries in it since it has an end.
+    """
     return f"{prefix()}mark:{stream.destination}:{stream.klass.value}"
 
 
@@ -71,6 +75,11 @@ def dead(destination: str) -> str:
 def gate(destination: str) -> str:
     """Hash: the gate's record, and ``paused``."""
     return f"{prefix()}gate:{destination}"
+
+
+def mode(destination: str) -> str:
+    """Hash: the record of a destination's mode."""
+    return f"{prefix()}mode:{destination}"
 
 
 def seen_prefix(klass: EntryClass, epoch: int) -> bytes:

@@ -14,6 +14,7 @@ from relay.adapters.redis.dead_letters import RedisDeadLetters
 from relay.adapters.redis.gate_store import RedisGates
 from relay.adapters.redis.health import knows_waitaof
 from relay.adapters.redis.inbox import RedisInbox
+from relay.adapters.redis.mode_store import RedisModes
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.owed import RedisOwed
 from relay.adapters.redis.state import StoreState, Watch
@@ -24,7 +25,7 @@ from relay.ports import Clock, Tell
 
 
 class RedisStore:
-    """``.inbox .owed .dead_letters .gates`` as in ``relay.ports``; ``.state`` says whether entries are taken."""
+    """``.inbox .owed .dead_letters .gates .modes`` as in ``relay.ports``; ``.state`` says whether entries are taken."""
 
     def __init__(
         self, client: Client, streams: Sequence[StreamKey], clock: Clock, options: StoreOptions, tell: Tell
@@ -41,6 +42,7 @@ class RedisStore:
         self.owed = RedisOwed(client, streams, codec, options, self.state.limit_bytes)
         self.dead_letters = RedisDeadLetters(client, codec)
         self.gates = RedisGates(client)
+        self.modes = RedisModes(client, options)
 
     @classmethod
     async def open(

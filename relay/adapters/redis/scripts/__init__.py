@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NAMES = ("append", "claim", "settle", "move", "gate")
+NAMES = ("append", "claim", "settle", "move", "gate", "mode", "locate", "lapse")
 
 
 @dataclass(frozen=True, slots=True)
