@@ -97,7 +97,7 @@ class GateStore(Protocol):
 
 
 class ModeStore(Protocol):
-    """Who sends and who stands by. The store itself sees to it: no claim and no lapse goes by what a replica believes."""
+    """Who sends and who stands by. The store sees to it: no claim and no lapse goes by what a replica believes."""
 
     async def load(self, destination: str) -> ModeRecord | None:
         """The record; None when none was ever stored."""
@@ -106,9 +106,9 @@ class ModeStore(Protocol):
     async def save(self, destination: str, record: ModeRecord, expected_version: int) -> bool:
         """Store ``record`` with version ``expected_version + 1``, and what may be claimed from then on.
 
-        active: everything. standby: nothing; after a failback only when nothing of it is owed any more. failover: every
-        entry received at ``since_ms`` or later (if its receiver's clock was ahead by ``REACH_MS`` at most), and all that
-        were appended after the first of them. failback: as before; once closed, nothing that is appended afterwards.
+        active: everything. standby: nothing; after a failback only when nothing of it is owed any more. failover:
+        every entry received at ``since_ms`` or later (if its receiver's clock was ahead by ``REACH_MS`` at most), and
+        all that were appended after the first of them. failback: as before; once closed, nothing appended afterwards.
         False, and nothing changed, when another version is stored or it is too early. Sets ``until_ms`` itself.
         """
         ...

@@ -13,6 +13,7 @@ from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions, Sou
 from relay.config import Destination as DestinationSettings
 from relay.config import Segment, Settings, Source
 from relay.core.delivery.batch import Limits
+from relay.core.delivery.mode import Mode
 from relay.core.errors import ConfigError
 from relay.core.event import EntryClass, StreamKey
 from relay.core.mapping import MappingError, TriggerError, load_presets
@@ -132,4 +133,5 @@ def delivery_destination(
         limits=Limits(items=delivery.batch_items, bytes=int(delivery.batch_bytes)),
         concurrency=delivery.concurrency,
         calls_per_s=delivery.calls_per_second,
+        mode=Mode.STANDBY if destination.mode == "standby" else Mode.ACTIVE,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -88,7 +88,13 @@ class Service:
         categories = frozenset(self._settings.segment.consent_categories)
         intake = Intake(appender, lambda: routes, self._clock, self._tell, categories)
         survey = Survey(
-            redis.owed, self._clock, self._tell, gates=delivery.gates, paces=delivery.paces, disk_free=store.disk_free
+            redis.owed,
+            self._clock,
+            self._tell,
+            gates=delivery.gates,
+            paces=delivery.paces,
+            disk_free=store.disk_free,
+            modes=delivery.modes,
         )
         await open_admin(stack, self._settings, self._admin_token, self._admin_parts(redis, intake, delivery, survey))
         door: web.BaseRunner | None = None
@@ -103,12 +109,14 @@ class Service:
         return await self._until_stopped(jobs, store, door, stopping, finish)
 
     async def _deliver(self, delivery: Delivery, finish: asyncio.Event) -> None:
-        """When the store was found sound: pause what the configuration wants to start paused, then deliver."""
+        """When the store was found sound: declare modes, pause what is to start paused, then deliver."""
         await until_any(self._examined, finish)
-        waiting = [destination.name for destination in self._settings.destinations if destination.mode == "paused"]
+        paused = [destination.name for destination in self._settings.destinations if destination.mode == "paused"]
+        waiting: list[Callable[[], Awaitable[None]]] = [delivery.declare]
+        waiting += [partial(delivery.pause, name) for name in paused]
         while waiting and not finish.is_set():
             try:
-                await delivery.pause(waiting[0])
+                await waiting[0]()
                 del waiting[0]
             except StoreUnavailable:  # still loading; nothing may be sent before this is known
                 await self._clock.sleep(0.2)
@@ -208,7 +216,7 @@ class Service:
                     self._tokens[destination.name],
                 )
             )
-        work = DeliveryParts(redis.owed, redis.gates, self._clock, self._chance, self._tell)
+        work = DeliveryParts(redis.owed, redis.gates, self._clock, self._chance, self._tell, redis.modes)
         options = DeliveryOptions(
             replica=uuid.uuid4().hex[:12],
             linger_s=self._settings.delivery.linger,
@@ -239,6 +247,8 @@ class Service:
             switches={"pause": delivery.pause, "resume": delivery.resume, "probe": delivery.probe},
             receive=operators.receive,
             preview=operators.preview,
+            fail_over=delivery.fail_over,
+            fail_back=delivery.fail_back,
         )
 
     def _facts(self) -> dict[str, object]:

@@ -22,6 +22,8 @@ COMMANDS = {
     "pause": "relay.cli.switch:pause",
     "resume": "relay.cli.switch:resume",
     "probe": "relay.cli.switch:probe",
+    "failover": "relay.cli.standby:failover",
+    "failback": "relay.cli.standby:failback",
     "simulator": "relay.cli.simulator:simulator",
     "drill": "relay.cli.drill:drill",
     "train-dictionary": "relay.cli.train:train_dictionary",

@@ -29,7 +29,8 @@ OTHER_SENDERS = frozenset({"segment", "pixel"})
 TURNED = {
     Mode.ACTIVE: "it stood by and is active now: all {:,} entries owed will be sent; Segment may have sent them too, so"
     ' keep also_sent_by = "segment" until they are gone',
-    Mode.FAILBACK: "it was active and is standby now: the {:,} entries owed from before are still sent, then it stands by",
+    Mode.FAILBACK: "it was active and is standby now: the {:,} entries owed from before are still sent, then it stands"
+    " by",
 }
 """What a changed configuration did to a destination, by its mode now."""
 
@@ -123,8 +124,10 @@ class Delivery:
         return {name: pump.desk.standby.record for name, pump in self._pumps.items()}
 
     async def declare(self) -> None:
-        """Before ``run``: begin as configured, or as an operator left it. Warns where a changed configuration turns a
-        destination that has entries owed. Raises StoreUnavailable; safe to repeat."""
+        """Before ``run``: begin as configured, or as an operator left it. Raises StoreUnavailable; safe to repeat.
+
+        Warns where a changed configuration turns a destination that has entries owed.
+        """
         owed = {stream.stream: stream.owed for stream in (await self._parts.owed.survey()).streams}
         for name, pump in self._pumps.items():
             turned = await pump.desk.standby.declare()

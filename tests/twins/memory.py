@@ -232,7 +232,7 @@ class MemoryModes:
             case Mode.STANDBY:
                 one.window = Window(None)
             case Mode.FAILOVER:
-                one.window = Window(self._first(one, record.since_ms))
+                one.window = Window(self._first(one, record.since_ms, one.window.first if stored else None))
             case Mode.FAILBACK if record.closed:
                 one.window.last = one.ids[-1] if one.ids else (0, 0)
             case Mode.FAILBACK if stored and stored.mode is Mode.ACTIVE:
@@ -241,8 +241,8 @@ class MemoryModes:
             one.mark = (0, 0)
 
     @staticmethod
-    def _first(one: Stream, since_ms: int) -> Id:
-        former, reach = one.window.first, (max(0, since_ms - REACH_MS), 0)
+    def _first(one: Stream, since_ms: int, former: Id | None) -> Id:
+        reach = (max(0, since_ms - REACH_MS), 0)
         received = (id_ for id_ in one.ids if id_ >= reach and one.entries[id_].received_ms >= since_ms)
         last = one.sequence.last
         found = next(received, (last[0], last[1] + 1))

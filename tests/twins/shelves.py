@@ -113,7 +113,7 @@ class Stream:
             start, end = bisect_left(self.ids, held.first), bisect_right(self.ids, held.last)
             if start > position:
                 yield None, self.ids[position : min(start, stop)]
-            if held.due_ms <= now_ms:
+            if held.due_ms <= now_ms and self.window.holds(held.first):
                 yield held, self.ids[start:end]
             position = max(position, end)
         if position < stop:

@@ -46,9 +46,19 @@ LEVELS: Mapping[type, str] = {
     told.ServiceStopped: INFO,
     told.TaskCrashed: ERROR,
     told.TellingFailed: ERROR,
+    told.FailoverStarted: WARNING,
+    told.FailbackStarted: INFO,
+    told.FailbackFinished: INFO,
 }
 SUMMED_UP = frozenset(
-    {told.EventsReceived, told.EntriesDelivered, told.ItemsRemarked, told.StoreSurveyed, told.LoopLagged}
+    {
+        told.EventsReceived,
+        told.EntriesDelivered,
+        told.ItemsRemarked,
+        told.StoreSurveyed,
+        told.LoopLagged,
+        told.EntriesLapsed,
+    }
 )
 BAD_TURNS = frozenset({"died", "ballast_given_up"})
 

@@ -105,6 +105,10 @@ class Metrics:
             told.ServiceStopped: _nothing,
             told.TaskCrashed: lambda notice: families.crashed.labels(notice.task).inc(),
             told.TellingFailed: lambda notice: families.telling_failed.labels(notice.reader).inc(),
+            told.EntriesLapsed: lambda notice: families.settled.labels(*notice.stream, "lapsed").inc(notice.count),
+            told.FailoverStarted: _nothing,  # the survey's mode shows these
+            told.FailbackStarted: _nothing,
+            told.FailbackFinished: _nothing,
         }
 
     def _source(self, source: str) -> str:
@@ -213,7 +217,7 @@ class Metrics:
             families.leases_lost.labels(destination, klass)
             for lane in Lane:
                 families.delivered.labels(destination, klass, lane)
-            for ending in ("delivered", "dead", "unmatched"):
+            for ending in ("delivered", "dead", "unmatched", "lapsed"):
                 families.settled.labels(destination, klass, ending)
         for reason in DeadReason:
             families.dead_letters.labels(destination, reason)

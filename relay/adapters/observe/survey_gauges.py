@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 
 from relay.adapters.observe.families import Families
 from relay.core.delivery.gate import GateState
+from relay.core.delivery.mode import Mode
 from relay.core.event import ENDINGS, EntryClass, Lane, StoreSurvey, StreamSurvey
 from relay.core.notices import StoreSurveyed
 
 PAUSED = "paused"  # an operator's stop, shown where the gate is shown
 STATES = (*(state.value for state in GateState), PAUSED)
 LINES = ("accepted", "requeued", "duplicates", *ENDINGS)  # of the books
+STANDBY = "standby"  # shown as a lane beside those that are claimed
 NO_CURRENCY = "OTHER"  # unknown, or not among the listed ones
 MICROS = 1_000_000
 
@@ -28,7 +30,7 @@ class SurveyGauges:
         """Let every series of a destination exist."""
         families = self._families
         for klass in EntryClass:
-            for lane in Lane:
+            for lane in (*Lane, STANDBY):
                 families.backlog.labels(destination, klass, lane)
             families.oldest.labels(destination, klass)
             for line in LINES:
@@ -36,6 +38,8 @@ class SurveyGauges:
         self._value({destination: {}})
         for gauge in (families.concurrency, families.drain_eta, families.letters_kept, families.unbalanced):
             gauge.labels(destination)
+        for mode in Mode:
+            families.mode.labels(destination, mode)
 
     def gate(self, destination: str, state: str) -> None:
         """Show the one state a gate is in."""
@@ -53,6 +57,9 @@ class SurveyGauges:
             families.concurrency.labels(destination).set(limit)
         for destination, seconds in notice.drain_eta.items():
             families.drain_eta.labels(destination).set(seconds)
+        for destination, record in notice.modes.items():
+            for mode in Mode:
+                families.mode.labels(destination, mode).set(mode is record.mode)
         for destination, count in notice.survey.dead.items():
             families.letters_kept.labels(destination).set(count)
 
@@ -70,7 +77,8 @@ class SurveyGauges:
         for stream in streams:
             destination, klass = stream.stream
             families.backlog.labels(destination, klass, Lane.BACKLOG).set(stream.backlog)
-            families.backlog.labels(destination, klass, Lane.LIVE).set(stream.owed - stream.backlog)
+            families.backlog.labels(destination, klass, Lane.LIVE).set(stream.sendable - stream.backlog)
+            families.backlog.labels(destination, klass, STANDBY).set(stream.standing)
             families.oldest.labels(destination, klass).set(age_seconds(stream, now_ms))
             for line in LINES:
                 families.books.labels(destination, klass, line).set(stream.books.get(line, 0))
@@ -92,7 +100,7 @@ class SurveyGauges:
 
 
 def age_seconds(stream: StreamSurvey, now_ms: int) -> float:
-    """Age of the oldest entry owed; 0 when none is."""
+    """Age of the oldest entry owed that does not stand by; 0 when there is none."""
     if stream.oldest_received_ms is None:
         return 0.0
     return max(0.0, (now_ms - stream.oldest_received_ms) / 1000)

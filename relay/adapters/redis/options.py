@@ -14,8 +14,8 @@ class StoreOptions:
     ``max_bytes`` None means 80 % of the server's own limit; intake stops at ``high`` of it and resumes at ``low``.
     ``disk_low`` says in words that the disk under the store is nearly full, or '' (embedded only); ``disk_free`` is its
     free bytes. ``dictionaries`` is a folder with dictionaries besides the shipped ones. Where a destination stands by,
-    entries lapse after ``retention_ms``. ``failback_grace_ms``: how long after a failback what was received before it may
-    still be on its way into the store (twice the time an append may take).
+    entries lapse after ``retention_ms``. ``failback_grace_ms``: how long after a failback what was received before it
+    may still be on its way into the store (twice the time an append may take).
     """
 
     max_bytes: int | None = None

@@ -57,4 +57,8 @@ EVERY: list[Notice] = [
     told.ServiceStopped(clean=True, seconds=0.5),
     told.TaskCrashed("deliver tiktok", "KeyError"),
     told.TellingFailed("Logs", "GateMoved", "ValueError"),
+    told.EntriesLapsed(VIEWS, 700),
+    told.FailoverStarted("tiktok", NOW_MS - 2_400_000),
+    told.FailbackStarted("tiktok", NOW_MS - 2_400_000),
+    told.FailbackFinished("tiktok", NOW_MS - 2_400_000, NOW_MS),
 ]

@@ -17,8 +17,8 @@ if call('XLEN', owed) == 0 then return { now } end
 local stood = call('HMGET', mark_key, 'id', 'from', 'to', 'standing', 'left')
 local mark_id, low, high = stood[1] or '0-0', stood[2] or '0-0', stood[3] or '+'
 if low == '-' then return { now } end -- stands by: nothing may be claimed
-local mark = parse_id(mark_id)
-if not mark or not parse_id(low) then return refuse('damaged mark ' .. mark_id .. ' ' .. low) end
+local mark, lowest = parse_id(mark_id), parse_id(low)
+if not mark or not lowest then return refuse('damaged mark ' .. mark_id .. ' ' .. low) end
 
 local held, number = {}, 0
 local stored = call('HGETALL', leases)
@@ -49,7 +49,7 @@ local function gap_from(position)
 end
 
 -- Level-triggered: asked at every claim, true as long as the oldest unclaimed entry after the mark is too old.
-local gap, wall = gap_from(before(mark, parse_id(low)) and low or '(' .. mark_id)
+local gap, wall = gap_from(before(mark, lowest) and low or '(' .. mark_id)
 if gap and now - tonumber(match(gap.m, '^(%d+)|') or gap.at[1]) > live_age then
   mark_id = call('XREVRANGE', owed, high, low, 'COUNT', 1)[1][1]
   mark = parse_id(mark_id)
@@ -96,7 +96,8 @@ end
 for _, due in ipairs(held) do
   if gap and before(gap.at, due.from) then break end
   -- Due so far ahead can only be from before the clock was set back; its holder is fenced like any other.
-  if (due.due <= now or due.due > now + 10 * lease_ms) and (lane == 'backlog') == not before(mark, due.from) then
+  local claimable = (due.due <= now or due.due > now + 10 * lease_ms) and not before(due.from, lowest)
+  if claimable and (lane == 'backlog') == not before(mark, due.from) then
     local taken, last, entries = take(due.first, due.last)
     call('HDEL', leases, due.first) -- split, or empty and done with; its number is not given again
     if entries > 0 then

@@ -64,6 +64,8 @@ count(books, 'lapsed', #lapsing)
 keep_worth(books, worth)
 if from ~= '-' then
   count(mark, 'standing', -ahead)
-  if #call('XRANGE', owed, '-', '(' .. from, 'COUNT', 1) == 0 then call('HSET', mark, 'standing', 0) end
+  -- Nothing is before the least id, and no range may end before it.
+  local nothing = from == '0-0' or #pcall_('XRANGE', owed, '-', '(' .. from, 'COUNT', 1) == 0
+  if nothing then call('HSET', mark, 'standing', 0) end
 end
 return { #lapsing, reached and 0 or 1 }

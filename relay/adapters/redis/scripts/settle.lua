@@ -16,7 +16,7 @@ if rest ~= 'keep' and rest ~= 'release' and rest ~= 'unclaim' then return refuse
 call('XLEN', owed)
 call('XLEN', dead)
 call('HLEN', books)
-local stood = call('HMGET', mark_key, 'id', 'left')
+local stood = call('HMGET', mark_key, 'id', 'from', 'left')
 local mark = parse_id(stood[1] or '0-0') or { 0, 0 }
 local lease = parse_lease(first, call('HGET', leases, first))
 if not lease or lease.number ~= tonumber(number) then return { 0 } end
@@ -108,7 +108,12 @@ for reason, times in pairs(reasons) do count(books, 'dead:' .. reason, times) en
 keep_worth(books, worth)
 local removed = delivered + unmatched + buried
 if not before(mark, lease.from) then count(mark_key, 'backlog', -removed) end
-if stood[2] then count(mark_key, 'left', -removed) end -- of what a failback has to finish
+local low = parse_id(stood[2] or '')
+if low and before(lease.from, low) then
+  count(mark_key, 'standing', -removed) -- leased before the window was set
+elseif stood[3] then
+  count(mark_key, 'left', -removed) -- of what a failback has to finish
+end
 if rest == 'unclaim' or #call('XRANGE', owed, lease.first, lease.last, 'COUNT', 1) == 0 then
   call('HDEL', leases, first)
 else
