@@ -107,7 +107,7 @@ class ModeStore(Protocol):
         """Store ``record`` with version ``expected_version + 1``, and what may be claimed from then on.
 
         active: everything. standby: nothing; after a failback only when nothing of it is owed any more. failover:
-        every entry received at ``since_ms`` or later (if its receiver's clock was ahead by ``REACH_MS`` at most), and
+        every entry received at ``since_ms`` or later (see ``REACH_MS`` for what clocks may do), and
         all that were appended after the first of them. failback: as before; once closed, nothing appended afterwards.
         False, and nothing changed, when another version is stored or it is too early. Sets ``until_ms`` itself.
         """

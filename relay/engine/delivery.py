@@ -190,8 +190,11 @@ class Delivery:
         return Pump(desk, parts.owed, linger_s=options.linger_s, poll_s=options.poll_s)
 
     async def _tend(self, pump: Pump) -> None:
-        """Take a failback further and let entries lapse, as long as the store answers."""
-        while True:
+        """Take a failback further and let entries lapse, as long as the store answers.
+
+        It looks whether to stop as well: redis-py can swallow a cancellation (found by the conservation test).
+        """
+        while not self._stopping.is_set():
             with suppress(StoreUnavailable, StoreMisused):  # the pump tells of a damaged key, others that it is away
                 await pump.desk.standby.tend()
             await self._parts.clock.sleep(TEND_S)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from relay.core.delivery.gate import GateRecord
-from relay.core.delivery.mode import REACH_MS, Mode, ModeRecord
+from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.errors import StoreMisused
 from relay.core.event import (
     NO_WORTH,
@@ -242,8 +242,7 @@ class MemoryModes:
 
     @staticmethod
     def _first(one: Stream, since_ms: int, former: Id | None) -> Id:
-        reach = (max(0, since_ms - REACH_MS), 0)
-        received = (id_ for id_ in one.ids if id_ >= reach and one.entries[id_].received_ms >= since_ms)
+        received = (id_ for id_ in one.ids if one.entries[id_].received_ms >= since_ms)
         last = one.sequence.last
         found = next(received, (last[0], last[1] + 1))
         return found if former is None else min(found, former)

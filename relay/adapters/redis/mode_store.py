@@ -12,6 +12,7 @@ from relay.core.event import EntryClass, Lapsed, StreamKey
 
 PAGE = 500
 """Entries looked at in one call: about 2 ms."""
+SAMPLE = 100
 EVERYTHING = "0-0"
 
 
@@ -68,9 +69,9 @@ class RedisModes:
         former = ((await self._client.run("HGET", keys.mark(stream), "from")) or b"-").decode()
         if former == EVERYTHING:
             return Window(former, 0, "former")
-        end = "+" if former == "-" else f"({former}"
-        start = f"{max(0, since_ms - REACH_MS)}-0"
-        first, counted, last, position = "", 0, "", start
+        lead_ms, tail = await self._ends(stream)
+        position, end = f"{max(0, since_ms - REACH_MS - lead_ms)}-0", "+" if former == "-" else f"({former}"
+        first, counted, last = "", 0, tail if former == "-" else ""
         while True:
             args = (position, end, 0 if first else since_ms, PAGE)
             looked, at, found, here = await self._client.script("locate", [keys.owed(stream)], args)
@@ -80,10 +81,24 @@ class RedisModes:
             position = f"({last}"
         if former != "-":
             return Window(first or former, counted, "former")
-        return Window(first or (_next(last) if last else start), counted, last)
+        return Window(first or _next(last or "0-0"), counted, last)
+
+    async def _ends(self, stream: StreamKey) -> tuple[int, str]:
+        """How far receivers' clocks have been ahead of the store's, as both ends of the stream show; its last id."""
+        name = keys.owed(stream)
+        first, last = await self._client.many(
+            [("XRANGE", name, "-", "+", "COUNT", SAMPLE), ("XREVRANGE", name, "+", "-", "COUNT", SAMPLE)]
+        )
+        leads = [_received(fields) - int(id_.partition(b"-")[0]) for id_, fields in (*first, *last)]
+        return max(0, *leads, 0), last[0][0].decode() if last else ""
 
 
 def _next(id_: str) -> str:
     """The smallest id after this one."""
     ms, _, seq = id_.partition("-")
     return f"{ms}-{int(seq) + 1}"
+
+
+def _received(fields: dict[bytes, bytes]) -> int:
+    received, _, _ = fields.get(b"m", b"").partition(b"|")
+    return int(received) if received.isdigit() else 0

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 REACH_MS = 60_000
-"""How far a receiver's clock may have been ahead of the store's: an entry's id tells a time that is earlier than its
-receipt by this at most. Start-up refuses clocks that differ by more than 5 s."""
+"""An id tells the store's time of an append, a receipt a receiver's: that clock may have been ahead by what the entries
+at both ends of the stream show, and this much. Start-up refuses clocks that differ by more than 5 s."""
 
 
 class Mode(StrEnum):
