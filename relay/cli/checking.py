@@ -20,6 +20,7 @@ from relay.adapters.tiktok import Probe, TikTokSender, probe_credentials
 from relay.app.parts import access_tokens, compile_mappings, streams_of
 from relay.app.service import refuse_nonsense
 from relay.app.store import embedded_options
+from relay.cli.meaning import meaning_of
 from relay.config import Loaded, Segment, Settings, Source
 from relay.core.errors import ConfigError, StoreUnavailable
 from relay.core.event import JsonObject
@@ -39,6 +40,7 @@ class Report:
     health: Health | None = None
     probes: Mapping[str, Probe] = field(default_factory=dict)
     segment: list[JsonObject] = field(default_factory=list)
+    destinations: list[JsonObject] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
@@ -53,7 +55,8 @@ async def look(loaded: Loaded, *, offline: bool) -> Report:
     problems = nonsense(loaded)
     store, health = await look_at_store(settings)
     probes = {} if offline or problems else await look_at_tiktok(settings)
-    return Report(loaded.effective(), problems, store, health, probes, segment_settings(settings))
+    meanings = [meaning_of(destination, settings.journal.retention) for destination in settings.destinations]
+    return Report(loaded.effective(), problems, store, health, probes, segment_settings(settings), meanings)
 
 
 def nonsense(loaded: Loaded) -> list[str]:

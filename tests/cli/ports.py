@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from aiohttp import web
 
 from relay.adapters.web.admin import AdminOptions, AdminParts, build_admin
+from relay.core.delivery.mode import Mode
 from relay.core.event import Burial, DeadReason, EntryClass, Lane, NewEntry, Settlement, StreamKey, Worth
 from relay.core.notices import Notice
+from relay.engine.standby import Standby
 from relay.engine.survey import Survey
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
@@ -59,11 +61,17 @@ class Backstage:
         self.told: list[Notice] = []
         self.turned: list[tuple[str, str]] = []
         self.received: list[bytes] = []
+        self.standby = Standby("tiktok", Mode.STANDBY, self.store.modes, self.clock, self.told.append)
         self.app = build_admin(AdminOptions(TOKEN), self._parts())
 
     def _parts(self) -> AdminParts:
         survey = Survey(
-            self.store.owed, self.clock, self.told.append, gates=lambda: {"tiktok": "open"}, paces=lambda: {"tiktok": 4}
+            self.store.owed,
+            self.clock,
+            self.told.append,
+            gates=lambda: {"tiktok": "open"},
+            paces=lambda: {"tiktok": 4},
+            modes=lambda: {"tiktok": self.standby.record} if self.store.state.modes else {},
         )
 
         async def receive(body: bytes) -> dict[str, int]:
@@ -80,6 +88,8 @@ class Backstage:
             facts=lambda: {"version": "0.1.0", "role": "all", "durability": "a power cut"},
             switches={"pause": self._pause},
             receive=receive,
+            fail_over=lambda _, since_ms: self.standby.fail_over(since_ms),
+            fail_back=lambda _: self.standby.fail_back(),
         )
 
     async def _pause(self, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import orjson
@@ -52,16 +52,14 @@ async def run_on_valkey(seed: int, socket: Path, patch: pytest.MonkeyPatch) -> N
         await time.tell(clock.now_ms())
 
     store = await RedisStore.open(client, STREAMS, clock)
-    looker = connect(f"unix://{socket}")
     try:
         world = StandbyWorld(seed, store, clock, Witness(LIVE_AGE_MS), tell, owed_now=looks_into(client))
         await world.run(STEPS)
     finally:
-        await looker.close()
         await store.close()
 
 
-def looks_into(client: Client) -> Callable[[StreamKey], object]:
+def looks_into(client: Client) -> Callable[[StreamKey], Awaitable[Mapping[str, int]]]:
     codec = Codec(load_dictionaries())
 
     async def owed_now(stream: StreamKey) -> Mapping[str, int]:
@@ -181,18 +179,6 @@ def a_failback_stops_before_finishing(patch: pytest.MonkeyPatch) -> None:
 def who_stands_by_claims(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Stream, "claimable", lambda self: (0, len(self.ids)))
     patch.setattr(Window, "holds", lambda *_: True)
-
-
-def the_last_writer_wins(patch: pytest.MonkeyPatch) -> None:
-    """No compare before set."""
-    honest = MemoryModes.save
-
-    async def save(self: MemoryModes, destination: str, record: ModeRecord, expected_version: int) -> bool:
-        stored = self._state.modes.get(destination)
-        return await honest(self, destination, record, stored.version if stored else 0)
-
-    patch.setattr(MemoryModes, "save", save)
-    patch.setattr(MemoryModes, "_early", lambda *_: False)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ PROVED_ELSEWHERE = {
     "make bench": "test_the_other_make_targets_start_what_they_say",
     "make proof": "test_the_other_make_targets_start_what_they_say",
     ".venv/bin/relay drill": "tests/cli/drilling/test_drill.py",
+    "relay failover tiktok": "tests/e2e/test_standby.py",
+    "relay failback tiktok": "tests/e2e/test_standby.py",
 }
 RUN_HERE = {
     "make run",
