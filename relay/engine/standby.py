@@ -18,8 +18,8 @@ from relay.ports import Clock, ModeStore, Tell
 
 REFRESH_S = 1.0
 LAPSE_EVERY_S = 5.0
-PIECES = 40
-"""Pieces of lapsing in a row, of 500 entries at most: many times what any relay takes in meanwhile."""
+PIECES = 100
+"""Pieces of lapsing in a row, of some hundred entries at most: more than any relay takes in meanwhile."""
 TRIES = 5
 """Of a change that somebody else's change, or a flood of new entries, came in between of."""
 

@@ -11,7 +11,7 @@ from relay.core.errors import ModeBusy, StoreTrouble, StoreUnavailable
 from relay.core.event import Lapsed, StreamKey
 from relay.core.notices import EntriesLapsed, FailbackFinished, FailbackStarted, FailoverStarted, StoreWarned
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts, Destination
-from relay.engine.standby import Standby
+from relay.engine.standby import PIECES, Standby
 from tests.twins.clock import Dice
 from tests.twins.rig import CONVERSION, Rig
 from tests.twins.tiktok import PlainMapping
@@ -172,6 +172,6 @@ async def test_lapsing_goes_in_bounded_pieces() -> None:
     one = Standby("d", Mode.STANDBY, Rival(), rig.clock, rig.told.append)
     await asyncio.wait_for(one.tend(), 1)
     first = len(rig.heard(EntriesLapsed))
-    assert first == 80, "forty pieces a class, then others get their turn"
+    assert first == 2 * PIECES, "in each class so many, then others get their turn"
     await one.tend()
     assert len(rig.heard(EntriesLapsed)) == first, "not every second"

@@ -63,6 +63,16 @@ if lane == 'backlog' then
   if gap and before(mark, gap.at) then gap = nil end
 end
 
+-- How many stand by may be known roughly only (a long failover is not counted out): with an empty window it is certain.
+local function none()
+  if stood[2] and #held == 0 and not peek(low) then
+    local field, known, right = 'standing', stood[4], call('XLEN', owed)
+    if stood[3] then field, known, right = 'left', stood[5], 0 end
+    if tonumber(known or -1) ~= right then call('HSET', mark_key, field, right, 'backlog', 0) end
+  end
+  return { now }
+end
+
 local doubts = {}
 local function take(from, to)
   local taken, last, bytes, size, entries = {}, nil, 0, 16, 0
@@ -110,7 +120,7 @@ for _, due in ipairs(held) do
     end
   end
 end
-if not gap then return { now } end
+if not gap then return none() end
 local to = wall and '(' .. wall.first or high
 if lane == 'backlog' and not (wall and not before(mark, wall.from)) then to = mark_id end
 local taken, last, entries = take(gap.id, to)

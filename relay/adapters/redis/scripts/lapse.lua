@@ -54,12 +54,13 @@ while looked < most and not reached do
 end
 
 -- From here on everything is written, and nothing may raise.
-local ahead = 0
-for _, entry in ipairs(lapsing) do
-  call('XDEL', owed, entry[1])
+local ahead, ids = 0, {}
+for at, entry in ipairs(lapsing) do
+  ids[at] = entry[1]
   add_worth(worth, entry[3], -1)
   if from ~= '-' and before(entry[2], kept[1].from) then ahead = ahead + 1 end
 end
+if #ids > 0 then call('XDEL', owed, unpack(ids)) end
 count(books, 'lapsed', #lapsing)
 keep_worth(books, worth)
 if from ~= '-' then
