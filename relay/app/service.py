@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -103,7 +103,9 @@ class Service:
             door = await open_intake(stack, self._settings, intake, ready, self._clock, self._tell)
         finish = asyncio.Event()  # the door is closed: finish what was accepted and what is in flight
         jobs: Jobs = {"store": store.watch(finish), "append": appender.run(finish), "survey": survey.run(finish)}
-        if self._role != "intake":
+        if self._role == "intake":
+            jobs["modes"] = delivery.follow(finish)
+        else:
             jobs["deliver"] = self._deliver(delivery, finish)
             jobs["tokens"] = watch_secrets(self._token_files, delivery.secret_changed, self._clock, finish)
         return await self._until_stopped(jobs, store, door, stopping, finish)
@@ -112,12 +114,10 @@ class Service:
         """When the store was found sound: declare modes, pause what is to start paused, then deliver."""
         await until_any(self._examined, finish)
         paused = [destination.name for destination in self._settings.destinations if destination.mode == "paused"]
-        waiting: list[Callable[[], Awaitable[None]]] = [delivery.declare]
-        waiting += [partial(delivery.pause, name) for name in paused]
-        while waiting and not finish.is_set():
+        while not finish.is_set():
             try:
-                await waiting[0]()
-                del waiting[0]
+                await delivery.declare(paused)
+                break
             except StoreUnavailable:  # still loading; nothing may be sent before this is known
                 await self._clock.sleep(0.2)
         await delivery.run(finish)

@@ -123,10 +123,10 @@ class Delivery:
         """The mode of each destination as known here."""
         return {name: pump.desk.standby.record for name, pump in self._pumps.items()}
 
-    async def declare(self) -> None:
+    async def declare(self, paused: Sequence[str] = ()) -> None:
         """Before ``run``: begin as configured, or as an operator left it. Raises StoreUnavailable; safe to repeat.
 
-        Warns where a changed configuration turns a destination that has entries owed.
+        Warns where a changed configuration turns a destination that has entries owed. ``paused`` are to start paused.
         """
         owed = {stream.stream: stream.owed for stream in (await self._parts.owed.survey()).streams}
         for name, pump in self._pumps.items():
@@ -134,6 +134,16 @@ class Delivery:
             count = sum(entries for stream, entries in owed.items() if stream.destination == name)
             if turned.changed and turned.record.version > 1 and count:
                 self._parts.tell(StoreWarned(name, TURNED[turned.record.mode].format(count)))
+        for name in paused:
+            await self.pause(name)
+
+    async def follow(self, stopping: asyncio.Event) -> None:
+        """Where nothing is delivered: know the modes all the same, because this process shows them too."""
+        while not stopping.is_set():
+            for pump in self._pumps.values():
+                with suppress(StoreUnavailable, StoreMisused):
+                    await pump.desk.standby.refresh()
+            await self._parts.clock.sleep(TEND_S)
 
     async def fail_over(self, name: str, since_ms: int) -> Turn:
         """Send what was received at ``since_ms`` or later, and all that comes. KeyError for an unknown name."""

@@ -85,6 +85,22 @@ async def test_another_replica_takes_it_up_within_a_second_or_two() -> None:
         assert len(rig.heard(FailbackFinished)) == 1, "told by the one who did it"
 
 
+async def test_a_process_that_only_takes_in_shows_the_mode_as_it_is() -> None:
+    rig = Rig()
+    other, stopping = await declared(rig, Mode.STANDBY), asyncio.Event()
+    intake = Delivery([standby(rig)], other._parts, DeliveryOptions("intake"))
+    async with asyncio.TaskGroup() as tasks:
+        following = tasks.create_task(intake.follow(stopping))
+        await rig.clock.advance(1)
+        await other.fail_over("d", 5)
+        await rig.clock.advance(2)
+        assert intake.modes()["d"].mode is Mode.FAILOVER
+        stopping.set()
+        await rig.clock.advance(1)
+        assert following.done()
+    assert rig.tiktok.calls == []
+
+
 async def test_what_nobody_asked_for_lapses_after_the_retention_and_is_told() -> None:
     rig = Rig()
     async with rig.running(standby(rig)):
