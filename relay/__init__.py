@@ -17,6 +17,7 @@ Where each stage lives:
 * append          ``relay/engine/append.py``        group commit, over ``relay/adapters/redis/inbox.py``
 * claim, settle   ``relay/engine/delivery.py``, ``relay/engine/settle.py``, over ``relay/adapters/redis/owed.py``
 * map             ``relay/core/mapping``            Segment's mapping language, compiled once
+* stand by        ``relay/engine/standby.py``       who sends and who stands by, failover, failback, lapsing
 * batch, judge    ``relay/core/delivery``           gate, governor, order of service, verdicts, clocks
 * send            ``relay/adapters/tiktok.py``      one aiohttp session
 * tell            ``relay/core/notices.py``         a closed set; ``relay/adapters/observe`` reads it

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from relay.core.delivery.gate import GateRecord
+from relay.core.delivery.mode import ModeRecord
 from relay.core.event import (
     Attempt,
     Claimed,
     DeadLetter,
     EntryClass,
     Lane,
+    Lapsed,
     Lease,
     NewEntry,
     Reject,
@@ -120,6 +122,31 @@ class Tracks(Protocol):
 
     async def ages(self, stream: StreamKey) -> Sequence[AgeSample]:
         """How receipt is spread over an owed stream, oldest entries first; an estimate where there are many."""
+        ...
+
+
+class ModeStore(Protocol):
+    """Who sends and who stands by. The store sees to it: no claim and no lapse goes by what a replica believes."""
+
+    async def load(self, destination: str) -> ModeRecord | None:
+        """The record; None when none was ever stored."""
+        ...
+
+    async def save(self, destination: str, record: ModeRecord, expected_version: int) -> bool:
+        """Store ``record`` with version ``expected_version + 1``, and what may be claimed from then on.
+
+        active: everything. standby: nothing; after a failback only when nothing of it is owed any more. failover:
+        every entry received at ``since_ms`` or later (see ``REACH_MS`` for what clocks may do), and
+        all that were appended after the first of them. failback: as before; once closed, nothing appended afterwards.
+        False, and nothing changed, when another version is stored or it is too early. Sets ``until_ms`` itself.
+        """
+        ...
+
+    async def lapse(self, stream: StreamKey) -> Lapsed:
+        """End a bounded number of entries that stand by and were received and owed longer ago than the retention.
+
+        Never one that is leased or may be claimed, and none of an active destination.
+        """
         ...
 
 

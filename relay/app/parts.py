@@ -16,6 +16,7 @@ from relay.config import Destination as DestinationSettings
 from relay.config import Loaded, Segment, Settings, Source
 from relay.core.delivery.batch import Limits
 from relay.core.delivery.clocks import Clocks
+from relay.core.delivery.mode import Mode
 from relay.core.errors import ConfigError
 from relay.core.event import EntryClass, StreamKey
 from relay.core.segment.select import Route
@@ -127,6 +128,7 @@ def delivery_destination(
         limits=Limits(items=delivery.batch_items, bytes=int(delivery.batch_bytes)),
         concurrency=delivery.concurrency,
         calls_per_s=delivery.calls_per_second,
+        mode=Mode.STANDBY if destination.mode == "standby" else Mode.ACTIVE,
     )
 
 

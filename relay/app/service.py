@@ -114,6 +114,7 @@ class Service:
             paces=delivery.paces,
             disk_free=store.disk_free,
             limits=Limits(redis.tracks, parts.kept_s(self._settings)),
+            modes=delivery.modes,
         )
         await open_admin(stack, self._settings, self._admin_token, self._admin_parts(redis, intake, delivery, survey))
         door: web.BaseRunner | None = None
@@ -121,24 +122,26 @@ class Service:
             ready = partial(self._ready, redis, stopping)
             door = await open_intake(stack, self._settings, intake, ready, self._clock, self._tell)
         finish = asyncio.Event()  # the door is closed: finish what was accepted and what is in flight
-        incidents = self._incident_watch(redis)
+        incidents = self._incident_watch(redis, delivery)
         stack.push_async_callback(incidents.finish)
         jobs: Jobs = {"store": store.watch(finish), "append": appender.run(finish), "survey": survey.run(finish)}
         jobs["mappings"] = self._mappings.watch(self._mapping_looks, self._tell, finish)
         jobs["incidents"] = incidents.run(finish)
-        if self._role != "intake":
+        if self._role == "intake":
+            jobs["modes"] = delivery.follow(finish)
+        else:
             jobs["deliver"] = self._deliver(delivery, finish)
             jobs["tokens"] = watch_secrets(self._token_files, delivery.secret_changed, self._token_looks, finish)
         return await self._until_stopped(jobs, store, door, stopping, finish)
 
     async def _deliver(self, delivery: Delivery, finish: asyncio.Event) -> None:
-        """When the store was found sound: pause what the configuration wants to start paused, then deliver."""
+        """When the store was found sound: declare modes, pause what is to start paused, then deliver."""
         await until_any(self._examined, finish)
-        waiting = [destination.name for destination in self._settings.destinations if destination.mode == "paused"]
-        while waiting and not finish.is_set():
+        paused = [destination.name for destination in self._settings.destinations if destination.mode == "paused"]
+        while not finish.is_set():
             try:
-                await delivery.pause(waiting[0])
-                del waiting[0]
+                await delivery.declare(paused)
+                break
             except StoreUnavailable:  # still loading; nothing may be sent before this is known
                 await self._clock.sleep(0.2)
         await delivery.run(finish)
@@ -237,7 +240,7 @@ class Service:
                     self._tokens[destination.name],
                 )
             )
-        work = DeliveryParts(redis.owed, redis.gates, self._clock, self._chance, self._tell)
+        work = DeliveryParts(redis.owed, redis.gates, self._clock, self._chance, self._tell, redis.modes)
         options = DeliveryOptions(
             replica=self._replica,
             linger_s=self._settings.delivery.linger,
@@ -245,9 +248,10 @@ class Service:
         )
         return Delivery(destinations, work, options)
 
-    def _incident_watch(self, redis: RedisStore) -> IncidentWatch:
+    def _incident_watch(self, redis: RedisStore, delivery: Delivery) -> IncidentWatch:
         """A process that does not deliver sees no gates, so it leaves incidents to others."""
-        work = IncidentParts(redis.incidents, redis.gates, self._recorder, self._clock, self._tell)
+        modes = lambda: {name: record.mode for name, record in delivery.modes().items()}  # noqa: E731 - one line, one use
+        work = IncidentParts(redis.incidents, redis.gates, self._recorder, self._clock, self._tell, modes)
         names = tuple(self._recorder.tallies)
         return IncidentWatch(names, work, self._patience, leads=self._role != "intake")
 
@@ -276,6 +280,8 @@ class Service:
             preview=operators.preview,
             trace=parts.tracer(self._settings, redis, self._clock, delivery, intake).trace,
             incidents=redis.incidents,
+            fail_over=delivery.fail_over,
+            fail_back=delivery.fail_back,
         )
 
     def _facts(self) -> dict[str, object]:

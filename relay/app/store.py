@@ -78,6 +78,8 @@ def store_options(settings: Settings, embedded: EmbeddedValkey | None) -> StoreO
         replicas=journal.replicas,
         lease_ms=int(journal.lease * 1000),
         live_age_ms=int(settings.delivery.live_age * 1000),
+        retention_ms=int(settings.journal.retention * 1000),
+        failback_grace_ms=int(2 * settings.journal.timeout * 1000),
     )
     if embedded is None:
         return options

@@ -24,6 +24,8 @@ COMMANDS = {
     "probe": "relay.cli.switch:probe",
     "incidents": "relay.cli.incidents:incidents",
     "report": "relay.cli.incidents:report",
+    "failover": "relay.cli.standby:failover",
+    "failback": "relay.cli.standby:failback",
     "simulator": "relay.cli.simulator:simulator",
     "drill": "relay.cli.drill:drill",
     "trace": "relay.cli.trace:trace",

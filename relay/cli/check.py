@@ -72,6 +72,7 @@ def document(report: Report) -> JsonObject:
         },
         "tiktok": {name: {"good": probe.good, "detail": probe.detail} for name, probe in report.probes.items()},
         "segment": report.segment,
+        "destinations": report.destinations,
     }
 
 
@@ -82,6 +83,7 @@ def draw(console: Console, report: Report) -> None:
     draw_mappings(console, report)
     draw_store(console, report)
     draw_tiktok(console, report)
+    draw_destinations(console, report)
     for settings in report.segment:
         draw_segment(console, settings)
     for problem in report.problems:
@@ -131,6 +133,18 @@ def draw_tiktok(console: Console, report: Report) -> None:
     words = {True: "ok", False: "REFUSED", None: "unknown"}
     rows = [(words[probe.good], name, probe.detail) for name, probe in report.probes.items()]
     console.print(table("\nTikTok", ("", "destination", "answer"), rows))
+
+
+def draw_destinations(console: Console, report: Report) -> None:
+    """Mode and overlap policy of each, and what they mean."""
+    for one in report.destinations:
+        rows = [
+            ("event source", f"{one['event_source']} {one['event_source_id']}"),
+            (f"mode = {one['mode']}", one["mode_means"]),
+            (f"also_sent_by = {one['also_sent_by']}", one["overlap_means"]),
+        ]
+        rows += [("WARNING", one["caution"])] if one["caution"] else []
+        console.print(table(f"\nDestination {one['name']}", ("", "means"), rows))
 
 
 def draw_segment(console: Console, settings: JsonObject) -> None:

@@ -20,6 +20,7 @@ from relay.adapters.tiktok import Probe, TikTokSender, probe_credentials
 from relay.app.mappings import Examined, examine_mappings
 from relay.app.parts import access_tokens, refuse_nonsense, streams_of
 from relay.app.store import embedded_options
+from relay.cli.meaning import meaning_of
 from relay.config import Loaded, Segment, Settings, Source
 from relay.core.errors import ConfigError, StoreUnavailable
 from relay.core.event import JsonObject
@@ -40,6 +41,7 @@ class Report:
     probes: Mapping[str, Probe] = field(default_factory=dict)
     segment: list[JsonObject] = field(default_factory=list)
     mappings: Mapping[str, Examined] = field(default_factory=dict)
+    destinations: list[JsonObject] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
@@ -55,7 +57,9 @@ async def look(loaded: Loaded, *, offline: bool) -> Report:
     problems = nonsense(loaded) + [problem for one in mappings.values() for problem in one.problems]
     store, health = await look_at_store(settings)
     probes = {} if offline or problems else await look_at_tiktok(settings)
-    return Report(loaded.effective(), problems, store, health, probes, segment_settings(settings), mappings)
+    meanings = [meaning_of(destination, settings.journal.retention) for destination in settings.destinations]
+    segment = segment_settings(settings)
+    return Report(loaded.effective(), problems, store, health, probes, segment, mappings, meanings)
 
 
 def nonsense(loaded: Loaded) -> list[str]:

@@ -75,12 +75,26 @@ def books_row(stream: JsonObject) -> tuple[str, ...]:
     return stream["destination"], stream["class"], *map(number, counts), owed, worth
 
 
+def state(part: JsonObject) -> str:
+    """The gate, after what outranks it: that it stands by, or sends in somebody's place, or finishes that."""
+    gate = part.get("gate") or "-"
+    match part.get("mode"):
+        case "standby":
+            return f"standby (reaches back {duration(part.get('standing_by_age_seconds'), '0s')})"
+        case "failover":
+            return f"{gate}, failing over since {part.get('since') or 'the beginning'}"
+        case "failback":
+            return f"{gate}, failing back, {number(part.get('left'))} left"
+        case _:
+            return gate
+
+
 def destination_row(part: JsonObject) -> tuple[str, ...]:
     """One line of the table."""
     done_in = duration(part.get("drain_eta_seconds"), "not shrinking") if part.get("backlog") else "-"
     return (
         part["name"],
-        part.get("gate") or "-",
+        state(part),
         number(part.get("owed")),
         number(part.get("backlog")),
         duration(part.get("oldest_age_seconds")),

@@ -130,6 +130,7 @@ class Journal(Section):
     low: float = Field(0.90, gt=0, le=1)
     replicas: int = Field(0, ge=0, le=9)
     lease: Annotated[Seconds, Field(ge=1)] = 30.0
+    retention: Annotated[Seconds, Field(ge=1)] = 86_400.0
     disk_floor: Bytes = ByteSize(256 * 1024**2)
     ballast: Bytes = ByteSize(32 * 1024**2)
     valkey_max_memory: Bytes | None = None
@@ -197,7 +198,7 @@ class Destination(Section):
     access_token: SecretStr | None = None
     access_token_file: Path | None = None
     mapping: str = ""
-    mode: Literal["active", "paused"] = "active"
+    mode: Literal["active", "paused", "standby"] = "active"
     max_age: Seconds = 7 * 86400.0
     also_sent_by: Literal["segment", "pixel", "nobody"] | None = None
     test_event_code: str = ""
@@ -223,7 +224,11 @@ class Destination(Section):
     @property
     def overlap_with(self) -> str:
         """Who else may send the same events (design §4.5, the overlap clock)."""
-        return self.also_sent_by or ("pixel" if self.event_source == "web" else "nobody")
+        if self.also_sent_by is not None:
+            return self.also_sent_by
+        if self.mode == "standby":
+            return "segment"
+        return "pixel" if self.event_source == "web" else "nobody"
 
 
 class Settings(BaseSettings):

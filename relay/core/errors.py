@@ -44,6 +44,10 @@ class StoreMismatch(RelayError):
     """The store was created with other settings (schema, partitions); the message names the way out."""
 
 
+class ModeBusy(RelayError):
+    """A change of a destination's mode did not come through: others changed it at the same time. Safe to repeat."""
+
+
 class PortUnavailable(RelayError):
     """A port cannot be bound; the message says which and why."""
 

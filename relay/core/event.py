@@ -205,6 +205,14 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class Lapsed:
+    """What one piece of lapsing ended; ``more``: there may be more to end at once."""
+
+    count: int
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A dead letter as listed. ``id`` is its stream id in ``dead:<destination>``.
 
@@ -231,7 +239,10 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class StreamSurvey:
-    """State of one owed stream at one moment. ``books`` holds the ledger counters of design promise 2."""
+    """State of one owed stream at one moment. ``books`` holds the ledger counters of design promise 2.
+
+    ``standing``: how many of the owed stand by, that nobody may claim; ``oldest_received_ms`` is of the others.
+    """
 
     stream: StreamKey
     owed: int
@@ -240,6 +251,13 @@ class StreamSurvey:
     oldest_received_ms: int | None
     value_micros: Mapping[str, int] = field(default_factory=dict)
     books: Mapping[str, int] = field(default_factory=dict)
+    standing: int = 0
+    standing_oldest_ms: int | None = None
+
+    @property
+    def sendable(self) -> int:
+        """Owed entries that may be claimed, or are."""
+        return self.owed - self.standing
 
     @property
     def unbalanced(self) -> int:

@@ -57,7 +57,7 @@ class Part:
 class Happening:
     """A moment worth a line in the report.
 
-    ``what``: gate, pause, resume, requeue, discard, failover, failback, standby, store or relay.
+    ``what``: gate, pause, resume, requeue, release, discard, failover, failback, standby, store or relay.
     """
 
     token: str

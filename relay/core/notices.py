@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from relay.core.delivery.mode import ModeRecord
 from relay.core.event import DeadReason, Lane, StoreSurvey, StreamKey
 from relay.core.forecast import Breach
 
@@ -273,6 +274,7 @@ class StoreSurveyed:
     drain_eta: Mapping[str, float] = field(default_factory=dict)
     full_eta: float = math.inf
     breaches: Mapping[str, Breach] = field(default_factory=dict)
+    modes: Mapping[str, ModeRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +352,39 @@ class IncidentClosed:
     dead: int
 
 
+@dataclass(frozen=True, slots=True)
+class EntriesLapsed:
+    """Entries stood by for longer than ``journal.retention`` and nobody asked for them: ended, as was agreed."""
+
+    stream: StreamKey
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverStarted:
+    """A destination that stood by sends now: everything received at ``since_ms`` or later."""
+
+    destination: str
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailbackStarted:
+    """A destination finishes what it took over; what is received from now on stands by."""
+
+    destination: str
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailbackFinished:
+    """What a destination took over has been settled; it stands by again. Times as in ``ModeRecord``."""
+
+    destination: str
+    since_ms: int
+    until_ms: int
+
+
 Notice = (
     EventsReceived
     | SenderRefused
@@ -380,4 +415,8 @@ Notice = (
     | TellingFailed
     | IncidentOpened
     | IncidentClosed
+    | EntriesLapsed
+    | FailoverStarted
+    | FailbackStarted
+    | FailbackFinished
 )

@@ -19,6 +19,7 @@ from relay.core.tiktok.reply import Call, Reply
 from relay.core.tiktok.verdict import Judgement, Stored, Verdict, judge
 from relay.engine.gatekeeper import Gatekeeper
 from relay.engine.settle import Settling
+from relay.engine.standby import Standby
 from relay.ports import Clock, Sender, Tell
 
 SLICE = 100
@@ -56,6 +57,7 @@ class Desk:
     destination: Destination
     settling: Settling
     keeper: Gatekeeper
+    standby: Standby
     governor: Governor
     suspicion: Suspicion
     bell: asyncio.Event  # rings when a call ended, time passed, or a stop was asked for

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from relay.core.delivery.account import ItemMapping, Rules
 from relay.core.delivery.batch import Limits
 from relay.core.delivery.clocks import DEFAULT_MAX_AGE_S, Clocks
 from relay.core.delivery.governor import CALLS_PER_S, MOST, Governor
+from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.delivery.suspicion import Suspicion
-from relay.core.notices import DestinationPaused
+from relay.core.errors import StoreMisused, StoreUnavailable
+from relay.core.notices import DestinationPaused, StoreWarned
 from relay.engine.consignment import Desk
 from relay.engine.gatekeeper import Gatekeeper
 from relay.engine.pump import Pump
 from relay.engine.settle import Settling
-from relay.ports import Chance, Clock, GateStore, Owed, Sender, Tell
+from relay.engine.standby import Standby, Turn
+from relay.ports import Chance, Clock, GateStore, ModeStore, Owed, Sender, Tell
 
 PAUSED = "paused"
 SHORTEST_TICK_S = 0.01
+TEND_S = 1.0
 OTHER_SENDERS = frozenset({"segment", "pixel"})
+TURNED = {
+    Mode.ACTIVE: "it stood by and is active now: all {:,} entries owed will be sent; Segment may have sent them too, so"
+    ' keep also_sent_by = "segment" until they are gone',
+    Mode.FAILBACK: "it was active and is standby now: the {:,} entries owed from before are still sent, then it stands"
+    " by",
+}
+"""What a changed configuration did to a destination, by its mode now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,7 @@ class Destination:
     limits: Limits = field(default_factory=Limits)
     concurrency: int = MOST
     calls_per_s: float = CALLS_PER_S
+    mode: Mode = Mode.ACTIVE  # or STANDBY: how it begins
 
     @property
     def rules(self) -> Rules:
@@ -67,6 +80,7 @@ class DeliveryParts:
     clock: Clock
     chance: Chance
     tell: Tell
+    modes: ModeStore
 
 
 class Delivery:
@@ -83,6 +97,7 @@ class Delivery:
             around = (
                 tasks.create_task(self._stop_after(stopping), name="stop delivery"),
                 tasks.create_task(self._tick(), name="delivery's clock"),
+                *(tasks.create_task(self._tend(pump), name=f"tend {name}") for name, pump in self._pumps.items()),
             )
             async with asyncio.TaskGroup() as pumps:
                 for name, pump in self._pumps.items():
@@ -107,6 +122,42 @@ class Delivery:
     def rules(self, name: str) -> Rules:
         """What a destination's configuration says about its entries now."""
         return self._pumps[name].desk.destination.rules
+
+    def modes(self) -> Mapping[str, ModeRecord]:
+        """The mode of each destination as known here."""
+        return {name: pump.desk.standby.record for name, pump in self._pumps.items()}
+
+    async def declare(self, paused: Sequence[str] = ()) -> None:
+        """Before ``run``: begin as configured, or as an operator left it. Raises StoreUnavailable; safe to repeat.
+
+        Warns where a changed configuration turns a destination that has entries owed. ``paused`` are to start paused.
+        """
+        owed = {stream.stream: stream.owed for stream in (await self._parts.owed.survey()).streams}
+        for name, pump in self._pumps.items():
+            turned = await pump.desk.standby.declare()
+            count = sum(entries for stream, entries in owed.items() if stream.destination == name)
+            if turned.changed and turned.record.version > 1 and count:
+                self._parts.tell(StoreWarned(name, TURNED[turned.record.mode].format(count)))
+        for name in paused:
+            await self.pause(name)
+
+    async def follow(self, stopping: asyncio.Event) -> None:
+        """Where nothing is delivered: know the modes all the same, because this process shows them too."""
+        while not stopping.is_set():
+            for pump in self._pumps.values():
+                with suppress(StoreUnavailable, StoreMisused):
+                    await pump.desk.standby.refresh()
+            await self._parts.clock.sleep(TEND_S)
+
+    async def fail_over(self, name: str, since_ms: int) -> Turn:
+        """Send what was received at ``since_ms`` or later, and all that comes. KeyError for an unknown name."""
+        turn = await self._pumps[name].desk.standby.fail_over(since_ms)
+        self._pumps[name].ring()
+        return turn
+
+    async def fail_back(self, name: str) -> Turn:
+        """Finish what was taken over, then stand by. KeyError for an unknown name."""
+        return await self._pumps[name].desk.standby.fail_back()
 
     async def pause(self, name: str) -> None:
         """Nobody claims for this destination any more, in any replica. KeyError for an unknown name."""
@@ -141,6 +192,7 @@ class Delivery:
             destination=destination,
             settling=Settling(parts.owed, parts.clock, parts.tell),
             keeper=keeper,
+            standby=Standby(destination.name, destination.mode, parts.modes, parts.clock, parts.tell),
             governor=Governor(destination.concurrency, destination.calls_per_s),
             suspicion=Suspicion(),
             bell=asyncio.Event(),
@@ -150,6 +202,16 @@ class Delivery:
             tell=parts.tell,
         )
         return Pump(desk, parts.owed, linger_s=options.linger_s, poll_s=options.poll_s)
+
+    async def _tend(self, pump: Pump) -> None:
+        """Take a failback further and let entries lapse, as long as the store answers.
+
+        It looks whether to stop as well: redis-py can swallow a cancellation (found by the conservation test).
+        """
+        while not self._stopping.is_set():
+            with suppress(StoreUnavailable, StoreMisused):  # the pump tells of a damaged key, others that it is away
+                await pump.desk.standby.tend()
+            await self._parts.clock.sleep(TEND_S)
 
     async def _tick(self) -> None:
         """One timer for everything that waits for time to pass."""

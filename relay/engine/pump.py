@@ -69,6 +69,7 @@ class Pump:
             return False
         try:
             await self.desk.keeper.refresh()
+            await self.desk.standby.refresh()
             self._reopen()
             permit = self.desk.keeper.permit()
             consignment = await self._claim(permit, now) if self._may_start(permit, now) else None
@@ -97,7 +98,7 @@ class Pump:
 
     def _may_start(self, permit: Permit, now: float) -> bool:
         desk = self.desk
-        if desk.keeper.paused or not permit.limit or desk.governor.paused_for(now):
+        if desk.keeper.paused or desk.standby.idle or not permit.limit or desk.governor.paused_for(now):
             return False
         return len(self._jobs) < (1 if permit.probe else desk.governor.limit + AHEAD)
 

@@ -136,6 +136,9 @@ class Recorder:
             told.StoreRestored: lambda _notice: self._everywhere("store", after="restored"),
             told.ServiceStarted: lambda _notice: self._everywhere("relay", after="started"),
             told.StoreSurveyed: self._surveyed,
+            told.FailoverStarted: lambda notice: self.happened(notice.destination, "failover"),
+            told.FailbackStarted: lambda notice: self.happened(notice.destination, "failback"),
+            told.FailbackFinished: lambda notice: self.happened(notice.destination, "standby"),
         }
 
     def __call__(self, notice: Notice) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from relay.core.delivery.mode import ModeRecord
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import StoreSurvey
 from relay.core.forecast import Trend, drain_eta, full_eta
@@ -20,8 +21,9 @@ SLICES = 5  # naps per round: a stop is heard within a fifth of a second, and la
 class Survey:
     """Looks about once a second, tells ``StoreSurveyed`` and ``LoopLagged``, and keeps the latest look.
 
-    ``gates`` and ``paces`` give the state of each destination's gate and its concurrency limit; ``disk_free`` the free
-    bytes under the embedded store, or None where that is somebody else's disk; ``limits`` knows what will be too old.
+    ``gates``, ``paces`` and ``modes`` give the state of each destination's gate, its concurrency limit and its mode;
+    ``disk_free`` the free bytes under the embedded store, or None where that is somebody else's disk; ``limits`` knows
+    what will be too old.
     """
 
     def __init__(
@@ -34,11 +36,13 @@ class Survey:
         paces: Callable[[], Mapping[str, int]],
         disk_free: Callable[[], int | None] = lambda: None,
         limits: Limits | None = None,
+        modes: Callable[[], Mapping[str, ModeRecord]] = dict,
         every_s: float = 1.0,
     ) -> None:
         self._owed, self._clock, self._tell = owed, clock, tell
         self._gates, self._paces, self._disk_free = gates, paces, disk_free
         self._limits = limits
+        self._modes = modes
         self._every_s = every_s
         self._used = Trend()
         self._trends: dict[str, Trend] = {}
@@ -88,7 +92,7 @@ class Survey:
         now = self._clock.monotonic()
         owed, backlog = Counter[str](), Counter[str]()
         for stream in survey.streams:
-            owed[stream.stream.destination] += stream.owed
+            owed[stream.stream.destination] += stream.sendable  # what stands by is nobody's task
             backlog[stream.stream.destination] += stream.backlog
         self._used = self._used.with_sample(now, survey.used_bytes)
         etas = {}
@@ -97,4 +101,4 @@ class Survey:
             self._trends[destination] = trend
             etas[destination] = drain_eta(count, backlog[destination], trend.rate)
         full = full_eta(survey.used_bytes, survey.max_bytes, self._used.rate)
-        return StoreSurveyed(survey, self._gates(), self._paces(), etas, full)
+        return StoreSurveyed(survey, self._gates(), self._paces(), etas, full, modes=self._modes())

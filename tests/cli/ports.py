@@ -13,11 +13,13 @@ from relay.adapters.web.admin import AdminOptions, AdminParts, build_admin
 from relay.core.delivery.account import Rules
 from relay.core.delivery.batch import Limits
 from relay.core.delivery.clocks import Clocks
+from relay.core.delivery.mode import Mode
 from relay.core.event import Attempt, Burial, DeadReason, EntryClass, Lane, NewEntry, Settlement, StreamKey, Worth
 from relay.core.notices import Notice
 from relay.core.trace import Trace
 from relay.engine.hunt import Wanted
 from relay.engine.passed_over import PassedOver
+from relay.engine.standby import Standby
 from relay.engine.survey import Survey
 from relay.engine.trace import TraceParts, Tracer
 from tests.twins.clock import FakeClock
@@ -81,11 +83,17 @@ class Backstage:
                 PassedOver(),
             )
         )
+        self.standby = Standby("tiktok", Mode.STANDBY, self.store.modes, self.clock, self.told.append)
         self.app = build_admin(AdminOptions(TOKEN), self._parts())
 
     def _parts(self) -> AdminParts:
         survey = Survey(
-            self.store.owed, self.clock, self.told.append, gates=lambda: {"tiktok": "open"}, paces=lambda: {"tiktok": 4}
+            self.store.owed,
+            self.clock,
+            self.told.append,
+            gates=lambda: {"tiktok": "open"},
+            paces=lambda: {"tiktok": 4},
+            modes=lambda: {"tiktok": self.standby.record} if self.store.state.modes else {},
         )
 
         async def receive(body: bytes) -> dict[str, int]:
@@ -104,6 +112,8 @@ class Backstage:
             receive=receive,
             trace=self._trace,
             incidents=self.store.incidents,
+            fail_over=lambda _, since_ms: self.standby.fail_over(since_ms),
+            fail_back=lambda _: self.standby.fail_back(),
         )
 
     async def _trace(self, wanted: Wanted, destination: str) -> Trace:

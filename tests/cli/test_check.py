@@ -161,3 +161,31 @@ def test_named_sources_have_their_own_settings(
     assert named["headers"] == {"X-Relay-Token": "the value of segment.sources.ios.token"}
     assert (named["batch_size"], named["note"]) == (500, "")
     assert "t-secret" not in json.dumps(document)
+
+
+def test_modes_and_overlaps_are_said_in_words(runner: CliRunner, tiktok: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAY_TIKTOK_ACCESS_TOKEN", "")
+    monkeypatch.setenv("RELAY_TIKTOK_PIXEL_CODE", "")
+    for number, (name, more) in enumerate(
+        {
+            "shop": {"MODE": "standby"},
+            "app": {"EVENT_SOURCE": "app"},
+            "odd": {"MODE": "standby", "ALSO_SENT_BY": "nobody"},
+            "late": {"MODE": "paused"},
+        }.items()
+    ):
+        settings = {"NAME": name, "EVENT_SOURCE_ID": f"ID{number}", "ACCESS_TOKEN": "good-token", **more}
+        for key, value in settings.items():
+            monkeypatch.setenv(f"RELAY_DESTINATIONS__{number}__{key}", value)
+    _, document = run(runner, "--offline")
+    shop, app, odd, late = document["destinations"]
+    assert "none is sent until `relay failover shop --since T`; what is older than 1d" in shop["mode_means"]
+    assert (shop["also_sent_by"], shop["caution"]) == ("segment", "")
+    assert "received more than 1d 20h ago becomes a dead letter" in shop["overlap_means"]
+    assert (app["mode"], app["also_sent_by"], app["event_source_id"]) == ("active", "nobody", "ID1")
+    assert "would count twice after a failover" in odd["caution"]
+    assert "`relay resume late`" in late["mode_means"]
+    monkeypatch.setenv("RELAY_JOURNAL__RETENTION", "3d")
+    printed = runner.invoke(check, ["--offline"]).stdout
+    assert "mode = standby" in printed
+    assert "longer than 1d 20h" in printed

@@ -154,6 +154,25 @@ def test_destinations_of_a_wrong_type_are_problems(tmp_path: Path, text: str) ->
     assert any(line.startswith("destinations") for line in problems({}, file))
 
 
+def test_behind_segments_destination_the_overlap_is_segments_unless_said_otherwise() -> None:
+    environ = {"RELAY_TIKTOK_PIXEL_CODE": "P1", "RELAY_TIKTOK_ACCESS_TOKEN": "t"}
+    tables = {
+        "": "pixel",
+        'mode = "standby"': "segment",
+        'mode = "standby"\nevent_source = "app"': "segment",
+        'mode = "standby"\nalso_sent_by = "nobody"': "nobody",
+        'event_source = "app"': "nobody",
+    }
+    for number, (text, who) in enumerate(tables.items()):
+        settings = dict(line.split(" = ") for line in text.splitlines())
+        environ |= {
+            f"RELAY_DESTINATIONS__{number}__{key.upper()}": value.strip('"')
+            for key, value in ({"name": f"d{number}", "event_source_id": "P", "access_token": "t"} | settings).items()
+        }
+        found = load_settings(None, environ).settings.destinations
+        assert {one.name: one.overlap_with for one in found}[f"d{number}"] == who
+
+
 def test_kubernetes_service_links_are_told_apart() -> None:
     assert any("enableServiceLinks" in line for line in problems({"RELAY_PORT": "tcp://10.0.0.1:80"}))
     assert load_settings(None, {"RELAY_SERVICE_HOST": "10.0.0.1", "RELAY_PORT_80_TCP": "tcp://10.0.0.1:80"})

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from relay.core.event import Claimed, Lane, Lease, Settled, Settlement, StoreSurvey, StreamKey
-from relay.ports import Owed
+from relay.core.delivery.mode import Mode, ModeRecord
+from relay.core.event import Claimed, Lane, Lapsed, Lease, Settled, Settlement, StoreSurvey, StreamKey
+from relay.ports import ModeStore, Owed
 
 
 class LawBroken(AssertionError):
@@ -30,13 +31,22 @@ class WatchedOwed:
     owed: Owed
     witness: Witness
     before: Callable[[], Awaitable[None]]
+    modes: ModeStore
 
     async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
         await self.before()
+        before = await self.modes.load(stream.destination)
         claimed = await self.owed.claim(stream, lane, limit, max_bytes)
         if claimed is not None:
+            if before is not None and before == await self.modes.load(stream.destination):
+                self._check_mode(before)
             self._check(claimed)
         return claimed
+
+    @staticmethod
+    def _check_mode(record: ModeRecord) -> None:
+        if record.mode is Mode.STANDBY:
+            raise LawBroken("who stands by was handed out entries")
 
     def _check(self, claimed: Claimed) -> None:
         lease, entries = claimed.lease, claimed.entries
@@ -66,3 +76,34 @@ class WatchedOwed:
 
     async def survey(self) -> StoreSurvey:
         return await self.owed.survey()
+
+
+async def unheard(_destination: str, _before: ModeRecord | None, _after: ModeRecord) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass
+class WatchedModes:
+    """``ports.ModeStore`` under observation. ``turned`` hears of every record that was stored, whoever heard of it."""
+
+    modes: ModeStore
+    witness: Witness
+    before: Callable[[], Awaitable[None]]
+    turned: Callable[[str, ModeRecord | None, ModeRecord], Awaitable[None]] = unheard
+
+    async def load(self, destination: str) -> ModeRecord | None:
+        return await self.modes.load(destination)
+
+    async def save(self, destination: str, record: ModeRecord, expected_version: int) -> bool:
+        await self.before()
+        was = await self.modes.load(destination)
+        saved = await self.modes.save(destination, record, expected_version)
+        if saved:
+            await self.turned(destination, was, record)
+        return saved
+
+    async def lapse(self, stream: StreamKey) -> Lapsed:
+        await self.before()
+        lapsed = await self.modes.lapse(stream)
+        self.witness.settled[stream, "lapsed"] += lapsed.count
+        return lapsed

@@ -15,12 +15,14 @@ from typing import Protocol
 
 import orjson
 
+from relay.core.delivery.mode import Mode
 from relay.core.errors import StoreUnavailable
 from relay.core.event import (
     ENDINGS,
     DeadLetter,
     EntryClass,
     JsonObject,
+    Lapsed,
     Lease,
     NewEntry,
     Settled,
@@ -30,13 +32,13 @@ from relay.core.event import (
 )
 from relay.core.notices import Notice
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts, Destination
-from relay.ports import DeadLetters, GateStore, Inbox, Owed
+from relay.ports import DeadLetters, GateStore, Inbox, ModeStore, Owed
 from tests.conservation.tiktok import MOODS, CountingTikTok
-from tests.conservation.watch import WatchedOwed, Witness
+from tests.conservation.watch import WatchedModes, WatchedOwed, Witness
 from tests.twins.clock import Dice, FakeClock
 from tests.twins.rig import told_ledger
 from tests.twins.tiktok import PlainMapping
-from tests.twins.weather import Weather, WeatheredGates, WeatheredOwed
+from tests.twins.weather import Weather, WeatheredGates, WeatheredModes, WeatheredOwed
 
 NAMES = ("a", "b")
 STREAMS = [StreamKey(name, klass) for name in NAMES for klass in EntryClass]
@@ -46,7 +48,7 @@ MAY_DOUBLE = {"overlap", "ambiguous"}
 
 
 class Store(Protocol):
-    """The four ports."""
+    """The five ports."""
 
     @property
     def inbox(self) -> Inbox: ...
@@ -59,6 +61,9 @@ class Store(Protocol):
 
     @property
     def gates(self) -> GateStore: ...
+
+    @property
+    def modes(self) -> ModeStore: ...
 
 
 async def nothing() -> None:
@@ -92,7 +97,9 @@ class World:
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
         self.tiktoks = {name: CountingTikTok(self.clock, self.dice) for name in NAMES}
-        self.owed = WatchedOwed(self.store.owed, self.witness, self.before)
+        self.owed = WatchedOwed(self.store.owed, self.witness, self.before, self.store.modes)
+        self.modes = WatchedModes(self.store.modes, self.witness, self.before)
+        self.begins = dict.fromkeys(NAMES, Mode.ACTIVE)
         self.replicas: dict[str, Replica] = {}
         self.count = 0
         self.released: set[tuple[str, str]] = set()  # destination and id of what an operator let TikTok count twice
@@ -131,15 +138,27 @@ class World:
             self.clock,
             Dice(self.dice.randrange(2**32)),
             self.told.append,
+            WeatheredModes(self.modes, weather),
         )
         senders = zip(NAMES, ("nobody", "segment"), strict=True)
         destinations = [
-            Destination(one, PlainMapping(), self.tiktoks[one], also_sent_by=other) for one, other in senders
+            Destination(one, PlainMapping(), self.tiktoks[one], also_sent_by=other, mode=self.begins[one])
+            for one, other in senders
         ]
         options = DeliveryOptions(f"{name}-{self.dice.random()}", linger_s=0.5, poll_s=2.0)
         delivery = Delivery(destinations, parts, options)
-        task = asyncio.get_running_loop().create_task(delivery.run(stopping))
+        task = asyncio.get_running_loop().create_task(self._live(delivery, stopping))
         self.replicas[name] = Replica(name, weather, delivery, stopping, task)
+
+    async def _live(self, delivery: Delivery, stopping: asyncio.Event) -> None:
+        """As the service does: modes are declared before anything is claimed."""
+        while not stopping.is_set():
+            try:
+                await delivery.declare()
+                break
+            except StoreUnavailable:
+                await self.clock.sleep(0.2)
+        await delivery.run(stopping)
 
     async def crash(self, name: str) -> None:
         """Kill -9: nothing of it reaches the store any more, whatever its last wishes are."""
@@ -162,6 +181,7 @@ class World:
     async def step(self) -> None:
         """One random thing, and a little time."""
         deeds: list[tuple[int, Callable[[], Awaitable[None]]]] = [
+            *self.more_deeds(),
             (30, self.append),
             (30, self.pass_time),
             (7, self.leap),
@@ -178,6 +198,10 @@ class World:
             if name not in self.replicas and self.dice.random() < 0.5:
                 self.start(name)
         await self.clock.advance(self.dice.uniform(0.0, 1.5))
+
+    def more_deeds(self) -> list[tuple[int, Callable[[], Awaitable[None]]]]:
+        """What other worlds do besides."""
+        return []
 
     async def append(self) -> None:
         stream, now = self.dice.choice(STREAMS), self.clock.now_ms()
@@ -298,7 +322,7 @@ class World:
             self.clock.jump(0 if turn < 3 else 100)  # held gates are probed every five minutes
             await self.clock.advance(12)
             await self.check()
-            if not sum(stream.owed for stream in (await self.store.owed.survey()).streams):
+            if not sum(stream.sendable for stream in (await self.store.owed.survey()).streams):
                 return
         raise AssertionError(f"seed {self.seed}: entries stay owed for ever")
 
@@ -319,8 +343,13 @@ class World:
             counted = [self.tiktoks[stream.destination].counted[item] for item in items]
             twice = (stream.destination, id_) in self.released  # check() judged that nothing else is
             arrived = all(times == 1 or (times and twice) for times in counted)
-            assert arrived or (stream.destination, id_) in dead, f"seed {self.seed}: {id_} is lost"
+            kept = (stream.destination, id_) in dead or self.may_lapse(stream, id_)
+            assert arrived or kept, f"seed {self.seed}: {id_} is lost"
         self._compare(books)
+
+    def may_lapse(self, stream: StreamKey, id_: str) -> bool:
+        """Whether nobody needs to answer for what became of an entry."""
+        return False
 
     def _compare(self, books: dict[StreamKey, Mapping[str, int]]) -> None:
         """The store counted what its answers said, and the notices say the same, but for answers that were lost."""
@@ -335,6 +364,10 @@ class World:
         for (lease, _), settled in self._lost_settlements():
             for ending in ("delivered", "dead", "unmatched"):
                 told_or_lost[lease.stream, ending] += getattr(settled, ending)
+        for weather in self.weathers:
+            for args, answer in weather.lost:
+                if isinstance(answer, Lapsed):
+                    told_or_lost[args[0], "lapsed"] += answer.count
         for key, times in self.witness.settled.items():
             assert (counted[key], told_or_lost[key]) == (times, times), f"seed {self.seed}: {key} does not add up"
 

@@ -17,7 +17,7 @@ from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.event import NO_WORTH, EntryClass, NewEntry, StreamKey, Worth
-from relay.ports import DeadLetters, GateStore, Inbox, Incidents, Owed, Tracks
+from relay.ports import DeadLetters, GateStore, Inbox, Incidents, ModeStore, Owed, Tracks
 from tests.contract.valkey import running_valkey, valkey_server
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
@@ -30,6 +30,8 @@ OTHER = StreamKey("app", EntryClass.CONVERSION)
 STREAMS = (ORDERS, VIEWS, OTHER)
 LEASE_MS = 30_000
 LIVE_AGE_MS = 30_000
+RETENTION_MS = 400
+GRACE_MS = 60
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Subject:
     dead_letters: DeadLetters
     gates: GateStore
     incidents: Incidents
+    modes: ModeStore
     clock: FakeClock | SystemClock
     tracks: Tracks
 
@@ -67,7 +70,9 @@ class Subject:
 
 
 def ports_of(store: MemoryStore | RedisStore, clock: FakeClock | SystemClock) -> Subject:
-    return Subject(store.inbox, store.owed, store.dead_letters, store.gates, store.incidents, clock, store.tracks)
+    return Subject(
+        store.inbox, store.owed, store.dead_letters, store.gates, store.incidents, store.modes, clock, store.tracks
+    )
 
 
 class Stores:
@@ -78,13 +83,20 @@ class Stores:
         self._opened: list[RedisStore] = []
 
     async def open(
-        self, lease_ms: int = LEASE_MS, live_age_ms: int = LIVE_AGE_MS, streams: Sequence[StreamKey] = STREAMS
+        self,
+        lease_ms: int = LEASE_MS,
+        live_age_ms: int = LIVE_AGE_MS,
+        streams: Sequence[StreamKey] = STREAMS,
+        retention_ms: int = RETENTION_MS,
+        grace_ms: int = GRACE_MS,
     ) -> Subject:
         if self.socket is None:
             clock = FakeClock(int(time.time() * 1000))
-            memory = MemoryStore(streams, clock, lease_ms, live_age_ms)
+            memory = MemoryStore(streams, clock, lease_ms, live_age_ms, retention_ms, grace_ms)
             return ports_of(memory, clock)
-        options = StoreOptions(lease_ms=lease_ms, live_age_ms=live_age_ms)
+        options = StoreOptions(
+            lease_ms=lease_ms, live_age_ms=live_age_ms, retention_ms=retention_ms, failback_grace_ms=grace_ms
+        )
         store = await RedisStore.open(connect(f"unix://{self.socket}"), streams, SystemClock(), options)
         self._opened.append(store)
         return ports_of(store, SystemClock())

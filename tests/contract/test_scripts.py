@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,9 +14,11 @@ import pytest
 from relay.adapters.redis import keys
 from relay.adapters.redis.connect import connect
 from relay.adapters.redis.inbox import RedisInbox
+from relay.adapters.redis.mode_store import PIECE
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
+from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import Attempt, Burial, DeadReason, EntryClass, Lane, NewEntry, Reject, Settlement
 from relay.core.forecast import cohorts
@@ -156,6 +160,30 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("gate", 1, [0, "state"]),
     ("gate", 1, [-1, "state", "open"]),
     ("gate", 2, [0, "state", "open"]),
+    ("mode", 3, []),
+    ("mode", 1, [0, "standby", 0, 0, 5]),
+    ("mode", 2, [0, "standby", 0, 0, 5, "", "", ""]),
+    ("mode", 3, [0, "asleep", 0, 0, 5, "", "", ""]),
+    ("mode", 3, [-1, "standby", 0, 0, 5, "", "", ""]),
+    ("mode", 3, [0, "standby", "now", 0, 5, "", "", ""]),
+    ("mode", 3, [0, "standby", 0, 2, 5, "", "", ""]),
+    ("mode", 3, [0, "standby", 0, 0, "x", "", "", ""]),
+    ("mode", 3, [0, "standby", 0, 0, 5, "", ""]),
+    ("mode", 3, [0, "failover", 0, 0, 5, "", 0, ""]),
+    ("mode", 3, [0, "failover", 0, 0, 5, "-", 0, ""]),
+    ("mode", 3, [0, "failover", 0, 0, 5, "1-0", "many", ""]),
+    ("mode", 3, [0, "failover", 0, 0, 5, "1-0", 0, "the last"]),
+    ("lapse", 4, []),
+    ("lapse", 3, [5, 5]),
+    ("lapse", 4, ["x", 5]),
+    ("lapse", 4, [-1, 5]),
+    ("lapse", 4, [5, 0]),
+    ("lapse", 4, [5, 1001]),
+    ("locate", 1, ["-", "+", 0]),
+    ("locate", 1, ["-", "+", -1, 5]),
+    ("locate", 1, ["-", "+", 0, 1001]),
+    ("locate", 1, ["here", "+", 0, 5]),
+    ("locate", 2, ["-", "+", 0, 5]),
 ]
 
 
@@ -176,11 +204,86 @@ async def test_hostile_arguments_change_nothing(
         "move": [keys.dead("shop"), keys.intake_books(), keys.owed(VIEWS), keys.books(VIEWS)],
         "gate": [keys.gate("shop"), keys.gate("app")],
         "sample": [keys.owed(VIEWS)],
+        "mode": [keys.mode("shop"), keys.owed(VIEWS), keys.mark(VIEWS)],
+        "lapse": [make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)],
+        "locate": [keys.owed(VIEWS), keys.owed(ORDERS)],
     }[name][:how_many]
     before = await everything(redis_store)
     with pytest.raises(StoreMisused):
         await redis_store.client.script(name, names, [first if arg == "FIRST" else arg for arg in args])
     assert await everything(redis_store) == before
+
+
+async def test_the_modes_above_are_hostile_only_by_their_change(redis_store: RedisStore) -> None:
+    await some_state(redis_store)
+    names = [keys.mode("shop"), keys.owed(VIEWS), keys.mark(VIEWS)]
+    assert await redis_store.client.script("mode", names, [0, "standby", 0, 0, 5, "", "", ""]) == 1
+    assert await redis_store.client.script("mode", names, [1, "failover", 0, 0, 5, "1-0", 9, ""]) == 1
+    assert await redis_store.client.script("locate", names[1:2], ["-", "+", 0, 5])
+    names = [make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)]
+    assert await redis_store.client.script("lapse", names, [5, 5]) == [0, 0]
+
+
+@pytest.mark.parametrize("make", [keys.owed, keys.mark, keys.leases, keys.books])
+async def test_a_key_of_a_wrong_type_lapses_nothing(redis_store: RedisStore, make: Any) -> None:
+    await redis_store.modes.save("shop", ModeRecord(Mode.STANDBY), 0)
+    await redis_store.inbox.append([NewEntry(VIEWS, "old", b"{}", 1, "web")])
+    await redis_store.client.run("SET", make(VIEWS), "somebody else's")
+    before = await everything(redis_store)
+    names = [key(VIEWS) for key in (keys.owed, keys.leases, keys.mark, keys.books)]
+    with pytest.raises(StoreMisused, match="WRONGTYPE"):
+        await redis_store.client.script("lapse", names, [0, 500])
+    assert await everything(redis_store) == before
+
+
+async def test_a_long_standby_is_measured_and_lapses_in_pieces_below_ten_milliseconds(running_valkey: Path) -> None:
+    client = connect(f"unix://{running_valkey}")
+    store = await RedisStore.open(client, STREAMS, SystemClock(), StoreOptions(retention_ms=1))
+    events = traffic(3, SystemClock().now_ms())
+    raws = [orjson.dumps(next(events)) for _ in range(100)]
+    old = SystemClock().now_ms() - 40_000
+    for start in range(0, 5_000, 500):
+        new = [NewEntry(VIEWS, f"l{start + at}", raws[at % 100], old + start, "web") for at in range(500)]
+        await store.inbox.append(new)
+    await store.modes.save("shop", ModeRecord(Mode.STANDBY), 0)
+    await client.run("CONFIG", "RESETSTAT")
+    assert await store.modes.save("shop", ModeRecord(Mode.FAILOVER, since_ms=old + 2_500), 1)
+    assert (await store.owed.survey()).streams[1].standing == 2_500
+    lapsed = 0
+    while (piece := await store.modes.lapse(VIEWS)).more:
+        assert 0 < piece.count <= PIECE
+        lapsed += piece.count
+    assert lapsed + piece.count == 2_500
+    survey = (await store.owed.survey()).streams[1]
+    assert (survey.owed, survey.standing, survey.unbalanced) == (2_500, 0, 0)
+    stats = (await client.run("INFO", "commandstats"))["cmdstat_evalsha"]
+    assert stats["usec_per_call"] < 10_000
+    await client.run("FLUSHALL")
+    await store.close()
+
+
+async def test_a_figure_that_was_estimated_is_right_when_nothing_is_left(
+    redis_store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A window too long to be counted: half of it came in one burst, which no estimate knows."""
+    monkeypatch.setattr("relay.adapters.redis.mode_store.MOST", 500)
+    await redis_store.modes.save("shop", ModeRecord(Mode.STANDBY), 0)
+    await redis_store.inbox.append([NewEntry(VIEWS, "old", b"{}", SystemClock().now_ms() - 60_000, "web")])
+    await asyncio.sleep(0.005)
+    since_ms = SystemClock().now_ms()
+    for start in (0, 500, 1000):
+        await redis_store.inbox.append(entries(500, start))
+        await asyncio.sleep(0.02)
+    for start in range(2_000, 4_000, 500):
+        await redis_store.inbox.append(entries(500, start))
+    assert await redis_store.modes.save("shop", ModeRecord(Mode.FAILOVER, since_ms=since_ms), 1)
+    survey = (await redis_store.owed.survey()).streams[1]
+    assert survey.sendable != 3_500, "else this test shows nothing"
+    for lane in Lane:
+        while (claimed := await redis_store.owed.claim(VIEWS, lane, 500, 10**9)) is not None:
+            await redis_store.owed.settle(claimed.lease, Settlement([one.id for one in claimed.entries]))
+    survey = (await redis_store.owed.survey()).streams[1]
+    assert (survey.owed, survey.standing, survey.backlog, survey.unbalanced) == (1, 1, 0, 0)
 
 
 async def test_the_letters_above_are_hostile_only_by_their_change(redis_store: RedisStore) -> None:

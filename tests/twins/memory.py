@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from relay.core.delivery.gate import GateRecord
+from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.errors import StoreMisused
 from relay.core.event import (
     NO_WORTH,
@@ -15,6 +16,7 @@ from relay.core.event import (
     DeadLetter,
     Entry,
     Lane,
+    Lapsed,
     Lease,
     NewEntry,
     Reject,
@@ -28,7 +30,7 @@ from relay.core.event import (
 from relay.core.incident import Incident
 from relay.core.incident_log import LogEntry
 from relay.ports import Clock
-from tests.twins.shelves import BOUND, EPOCHS, Held, Id, State, Stream, parse, text
+from tests.twins.shelves import BOUND, EPOCHS, Held, Id, State, Stream, Window, parse, text
 from tests.twins.tracks import MemoryTracks
 
 KEPT = 50  # incidents of one destination
@@ -203,11 +205,80 @@ class MemoryGates:
         (self._state.pauses.add if paused else self._state.pauses.discard)(destination)
 
 
+class MemoryModes:
+    def __init__(self, state: State, retention_ms: int, grace_ms: int) -> None:
+        self._state, self._retention_ms, self._grace_ms = state, retention_ms, grace_ms
+
+    async def load(self, destination: str) -> ModeRecord | None:
+        return self._state.modes.get(destination)
+
+    async def save(self, destination: str, record: ModeRecord, expected_version: int) -> bool:
+        stored = self._state.modes.get(destination)
+        streams = [one for key, one in self._state.streams.items() if key.destination == destination]
+        if (stored.version if stored else 0) != expected_version or self._early(record, stored, streams):
+            return False
+        now = self._state.clock.now_ms()
+        until = (stored.until_ms if record.closed and stored else now) if record.mode is Mode.FAILBACK else 0
+        self._state.modes[destination] = replace(record, version=expected_version + 1, until_ms=until)
+        for one in streams:
+            self._open(one, record, stored)
+        return True
+
+    def _early(self, record: ModeRecord, stored: ModeRecord | None, streams: Sequence[Stream]) -> bool:
+        if stored is None or stored.mode is not Mode.FAILBACK:
+            return record.mode is Mode.STANDBY and stored is not None
+        if record.mode is Mode.STANDBY:
+            return not stored.closed or any(len(one.standing()) < len(one.ids) for one in streams)
+        return record.closed and self._state.clock.now_ms() < stored.until_ms + self._grace_ms
+
+    def _open(self, one: Stream, record: ModeRecord, stored: ModeRecord | None) -> None:
+        match record.mode:
+            case Mode.ACTIVE:
+                one.window = Window((0, 0))
+            case Mode.STANDBY:
+                one.window = Window(None)
+            case Mode.FAILOVER:
+                one.window = Window(self._first(one, record.since_ms, one.window.first if stored else None))
+            case Mode.FAILBACK if record.closed:
+                one.window.last = one.ids[-1] if one.ids else (0, 0)
+            case Mode.FAILBACK if stored and stored.mode is Mode.ACTIVE:
+                one.window = Window((0, 0))
+        if record.mode is not Mode.FAILBACK:
+            one.mark = (0, 0)
+
+    @staticmethod
+    def _first(one: Stream, since_ms: int, former: Id | None) -> Id:
+        received = (id_ for id_ in one.ids if one.entries[id_].received_ms >= since_ms)
+        last = one.sequence.last
+        found = next(received, (last[0], last[1] + 1))
+        return found if former is None else min(found, former)
+
+    async def lapse(self, stream: StreamKey) -> Lapsed:
+        one = self._state.stream(stream)
+        bound = self._state.clock.now_ms() - self._retention_ms
+        gone = [id_ for id_ in one.standing() if self._may_lapse(one, id_, bound)]
+        for id_ in gone:
+            one.remove(id_)
+        one.books["lapsed"] += len(gone)
+        return Lapsed(len(gone))
+
+    @staticmethod
+    def _may_lapse(one: Stream, id_: Id, bound: int) -> bool:
+        leased = any(held.first <= id_ <= held.last for held in one.leases.values())
+        return max(id_[0], one.entries[id_].received_ms) <= bound and not leased
+
+
 class MemoryStore:
     """The five ports over one state. ``.state`` is for tests that look inside."""
 
     def __init__(
-        self, streams: Sequence[StreamKey], clock: Clock, lease_ms: int = 30_000, live_age_ms: int = 30_000
+        self,
+        streams: Sequence[StreamKey],
+        clock: Clock,
+        lease_ms: int = 30_000,
+        live_age_ms: int = 30_000,
+        retention_ms: int = 86_400_000,
+        grace_ms: int = 10_000,
     ) -> None:
         self.state = State(streams, clock, lease_ms, live_age_ms)
         self.inbox = MemoryInbox(self.state)
@@ -216,17 +287,22 @@ class MemoryStore:
         self.gates = MemoryGates(self.state)
         self.tracks = MemoryTracks(self.state)
         self.incidents = MemoryIncidents()
+        self.modes = MemoryModes(self.state, retention_ms, grace_ms)
 
 
 def _survey(key: StreamKey, one: Stream) -> StreamSurvey:
+    first, last = one.claimable()
+    standing = one.standing()
     return StreamSurvey(
         stream=key,
         owed=len(one.ids),
-        backlog=bisect_right(one.ids, one.mark),
+        backlog=bisect_right(one.ids[first:last], one.mark),
         leased=sum(len(one.inside(held.first, held.last)) for held in one.leases.values()),
-        oldest_received_ms=one.entries[one.ids[0]].received_ms if one.ids else None,
+        oldest_received_ms=one.entries[one.ids[first]].received_ms if first < last else None,
         value_micros={currency: total for currency, total in one.values.items() if total},
         books=dict(one.books),
+        standing=len(standing),
+        standing_oldest_ms=one.entries[one.ids[0]].received_ms if standing else None,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import orjson
 
 from relay.core.event import NO_WORTH, EntryClass, NewEntry, StreamKey, StreamSurvey, Worth
-from relay.core.notices import EntriesBuried, EntriesDelivered, EntriesUnmatched, GateMoved, Notice
+from relay.core.notices import EntriesBuried, EntriesDelivered, EntriesLapsed, EntriesUnmatched, GateMoved, Notice
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts, Destination
 from relay.ports import GateStore, Owed, Sender
 from tests.twins.clock import Dice, FakeClock
@@ -53,7 +53,10 @@ class Rig:
         gates: GateStore | None = None,
     ) -> AsyncIterator[Delivery]:
         """Delivery until the block ends; it must then stop within its drain time and a little."""
-        parts = DeliveryParts(owed or self.store.owed, gates or self.store.gates, self.clock, Dice(), self.told.append)
+        store = self.store
+        parts = DeliveryParts(
+            owed or store.owed, gates or store.gates, self.clock, Dice(), self.told.append, store.modes
+        )
         delivery = Delivery(destinations or (self.destination(),), parts, DeliveryOptions(replica))
         stopping = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
@@ -113,6 +116,8 @@ def told_ledger(told: Sequence[Notice]) -> Counter[tuple[StreamKey, str]]:
                 ledger[notice.stream, f"dead:{notice.reason.value}"] += notice.count
             case EntriesUnmatched():
                 ledger[notice.stream, "unmatched"] += notice.count
+            case EntriesLapsed():
+                ledger[notice.stream, "lapsed"] += notice.count
             case _:
                 pass
     return ledger

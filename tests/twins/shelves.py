@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from relay.core.delivery.gate import GateRecord
+from relay.core.delivery.mode import ModeRecord
 from relay.core.errors import StoreMisused
 from relay.core.event import Attempt, DeadLetter, Entry, EntryClass, StreamKey
 from relay.ports import Clock
@@ -49,13 +50,25 @@ class Held:
 
 
 @dataclass
+class Window:
+    """What may be claimed: ids from ``first`` (None: nothing) to ``last`` (None: no end)."""
+
+    first: Id | None
+    last: Id | None = None
+
+    def holds(self, id_: Id) -> bool:
+        return self.first is not None and self.first <= id_ and (self.last is None or id_ <= self.last)
+
+
+@dataclass
 class Stream:
-    """One owed stream with its leases, mark and books."""
+    """One owed stream with its leases, mark, window and books."""
 
     ids: list[Id] = field(default_factory=list)
     entries: dict[Id, Entry] = field(default_factory=dict)
     leases: dict[Id, Held] = field(default_factory=dict)
     mark: Id = (0, 0)
+    window: Window = field(default_factory=lambda: Window((0, 0)))
     number: int = 0
     books: Counter[str] = field(default_factory=Counter)
     values: Counter[str] = field(default_factory=Counter)
@@ -81,18 +94,30 @@ class Stream:
     def inside(self, first: Id, last: Id) -> list[Id]:
         return self.ids[bisect_left(self.ids, first) : bisect_right(self.ids, last)]
 
+    def claimable(self) -> tuple[int, int]:
+        """Positions of the window among the ids."""
+        first, last = self.window.first, self.window.last
+        if first is None:
+            return 0, 0
+        return bisect_left(self.ids, first), len(self.ids) if last is None else bisect_right(self.ids, last)
+
+    def standing(self) -> list[Id]:
+        """What nobody may claim."""
+        first, last = self.claimable()
+        return [*self.ids[:first], *self.ids[last:]]
+
     def runs(self, now_ms: int) -> Iterator[tuple[Held | None, list[Id]]]:
         """Claimable runs in id order: what is left of due leases, and the gaps between leases."""
-        position = 0
+        position, stop = self.claimable()
         for held in sorted(self.leases.values(), key=lambda one: one.first):
             start, end = bisect_left(self.ids, held.first), bisect_right(self.ids, held.last)
             if start > position:
-                yield None, self.ids[position:start]
-            if held.due_ms <= now_ms:
+                yield None, self.ids[position : min(start, stop)]
+            if held.due_ms <= now_ms and self.window.holds(held.first):
                 yield held, self.ids[start:end]
             position = max(position, end)
-        if position < len(self.ids):
-            yield None, self.ids[position:]
+        if position < stop:
+            yield None, self.ids[position:stop]
 
     def move_mark(self, now_ms: int, live_age_ms: int) -> None:
         """Level-triggered: an old unclaimed entry after the mark makes everything up to the tail backlog."""
@@ -100,7 +125,7 @@ class Stream:
             after = ids[bisect_right(ids, self.mark) :]
             if held is None and after:
                 if now_ms - self.entries[after[0]].received_ms > live_age_ms:
-                    self.mark = self.ids[-1]
+                    self.mark = self.ids[self.claimable()[1] - 1]
                 return  # only the oldest unclaimed one counts
 
 
@@ -118,6 +143,7 @@ class State:
         self.gates: dict[str, GateRecord] = {}
         self.pauses: set[str] = set()
         self.attempts: dict[str, list[Attempt]] = {key.destination: [] for key in streams}
+        self.modes: dict[str, ModeRecord] = {}
 
     def stream(self, key: StreamKey) -> Stream:
         if key not in self.streams:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
 from relay.core.delivery.gate import GateRecord
+from relay.core.delivery.mode import ModeRecord
 from relay.core.errors import StoreTrouble, StoreUnavailable
-from relay.core.event import Claimed, Lane, Lease, Settled, Settlement, StoreSurvey, StreamKey
-from relay.ports import GateStore, Owed
+from relay.core.event import Claimed, Lane, Lapsed, Lease, Settled, Settlement, StoreSurvey, StreamKey
+from relay.ports import GateStore, ModeStore, Owed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,6 +63,23 @@ class WeatheredOwed:
 
     async def survey(self) -> StoreSurvey:
         return await self.weather.through(self.owed.survey)
+
+
+@dataclass
+class WeatheredModes:
+    """``ports.ModeStore`` through weather."""
+
+    modes: ModeStore
+    weather: Weather
+
+    async def load(self, destination: str) -> ModeRecord | None:
+        return await self.weather.through(self.modes.load, destination)
+
+    async def save(self, destination: str, record: ModeRecord, expected_version: int) -> bool:
+        return await self.weather.through(self.modes.save, destination, record, expected_version)
+
+    async def lapse(self, stream: StreamKey) -> Lapsed:
+        return await self.weather.through(self.modes.lapse, stream)
 
 
 @dataclass

@@ -112,10 +112,16 @@ class Families:
         )
 
     def _owed(self) -> None:
-        self.backlog = self._gauge("backlog_events", "Entries owed, by lane.", "destination", "class", "lane")
-        self.oldest = self._gauge(
-            "backlog_oldest_age_seconds", "Age of the oldest entry owed; 0 when none is.", "destination", "class"
+        self.backlog = self._gauge(
+            "backlog_events", "Entries owed, by lane; standby: nobody sends them.", "destination", "class", "lane"
         )
+        self.oldest = self._gauge(
+            "backlog_oldest_age_seconds",
+            "Age of the oldest entry owed that does not stand by; 0 when there is none.",
+            "destination",
+            "class",
+        )
+        self.mode = self._gauge("destination_mode", "1 for the mode a destination is in.", "destination", "mode")
         self.value = self._gauge(
             "backlog_value", "Value of the entries owed, in units of the currency.", "destination", "currency"
         )

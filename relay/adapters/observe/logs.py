@@ -50,9 +50,19 @@ LEVELS: Mapping[type, str] = {
     told.TellingFailed: ERROR,
     told.IncidentOpened: WARNING,
     told.IncidentClosed: INFO,
+    told.FailoverStarted: WARNING,
+    told.FailbackStarted: INFO,
+    told.FailbackFinished: INFO,
 }
 SUMMED_UP = frozenset(
-    {told.EventsReceived, told.EntriesDelivered, told.ItemsRemarked, told.StoreSurveyed, told.LoopLagged}
+    {
+        told.EventsReceived,
+        told.EntriesDelivered,
+        told.ItemsRemarked,
+        told.StoreSurveyed,
+        told.LoopLagged,
+        told.EntriesLapsed,
+    }
 )
 BAD_TURNS = frozenset({"died", "ballast_given_up"})
 

@@ -110,6 +110,10 @@ class Metrics:
             told.TellingFailed: lambda notice: families.telling_failed.labels(notice.reader).inc(),
             told.IncidentOpened: lambda notice: families.incident_open.labels(notice.destination).set(1),
             told.IncidentClosed: lambda notice: families.incident_open.labels(notice.destination).set(0),
+            told.EntriesLapsed: lambda notice: families.settled.labels(*notice.stream, "lapsed").inc(notice.count),
+            told.FailoverStarted: _nothing,  # the survey's mode shows these
+            told.FailbackStarted: _nothing,
+            told.FailbackFinished: _nothing,
         }
 
     def _source(self, source: str) -> str:
@@ -222,7 +226,7 @@ class Metrics:
             families.leases_lost.labels(destination, klass)
             for lane in Lane:
                 families.delivered.labels(destination, klass, lane)
-            for ending in ("delivered", "dead", "unmatched"):
+            for ending in ("delivered", "dead", "unmatched", "lapsed"):
                 families.settled.labels(destination, klass, ending)
         for reason in DeadReason:
             families.dead_letters.labels(destination, reason)

@@ -41,6 +41,7 @@ class Summary:
         self._turned_away = False
         self._delivered: dict[StreamKey, Delivered] = {}
         self._remarks: dict[str, Counter[str]] = {}
+        self._lapsed = Counter[StreamKey]()
         self._surveyed: told.StoreSurveyed | None = None
 
     def add(self, notice: Notice) -> None:
@@ -51,6 +52,8 @@ class Summary:
             self._add_delivered(notice)
         elif isinstance(notice, told.ItemsRemarked):
             self._remarks.setdefault(notice.destination, Counter())[notice.remark] += notice.items
+        elif isinstance(notice, told.EntriesLapsed):
+            self._lapsed[notice.stream] += notice.count
         elif isinstance(notice, told.StoreSurveyed):
             self._surveyed = notice
 
@@ -74,6 +77,9 @@ class Summary:
             yield Line("info", "entries_delivered", delivered_fields(stream, tally))
         for destination, remarks in self._remarks.items():
             yield Line("info", "items_remarked", {"destination": destination, **dict(remarks.most_common())})
+        for stream, count in self._lapsed.items():
+            fields = {"destination": stream.destination, "class": stream.klass.value, "count": count}
+            yield Line("info", "entries_lapsed", fields)
         if self._surveyed:
             yield from backlog_lines(self._surveyed)
 

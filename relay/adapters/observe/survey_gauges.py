@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 
 from relay.adapters.observe.families import Families
 from relay.core.delivery.gate import GateState
+from relay.core.delivery.mode import Mode
 from relay.core.event import ENDINGS, EntryClass, Lane, StoreSurvey, StreamSurvey
 from relay.core.notices import StoreSurveyed
 
 PAUSED = "paused"  # an operator's stop, shown where the gate is shown
 STATES = (*(state.value for state in GateState), PAUSED)
 LINES = ("accepted", "requeued", "duplicates", *ENDINGS)  # of the books
+STANDBY = "standby"  # shown as a lane beside those that are claimed
 NO_CURRENCY = "OTHER"  # unknown, or not among the listed ones
 MICROS = 1_000_000
 
@@ -29,7 +31,7 @@ class SurveyGauges:
         """Let every series of a destination exist."""
         families = self._families
         for klass in EntryClass:
-            for lane in Lane:
+            for lane in (*Lane, STANDBY):
                 families.backlog.labels(destination, klass, lane)
             families.oldest.labels(destination, klass)
             for line in LINES:
@@ -39,6 +41,8 @@ class SurveyGauges:
         families.limit_breach_seconds.labels(destination).set(math.inf)
         for gauge in (families.concurrency, families.drain_eta, families.letters_kept, families.unbalanced):
             gauge.labels(destination)
+        for mode in Mode:
+            families.mode.labels(destination, mode)
 
     def gate(self, destination: str, state: str) -> None:
         """Show the one state a gate is in."""
@@ -59,6 +63,9 @@ class SurveyGauges:
         for destination, breach in notice.breaches.items():
             families.limit_breach.labels(destination).set(breach.entries)
             families.limit_breach_seconds.labels(destination).set(breach.first_s)
+        for destination, record in notice.modes.items():
+            for mode in Mode:
+                families.mode.labels(destination, mode).set(mode is record.mode)
         for destination, count in notice.survey.dead.items():
             families.letters_kept.labels(destination).set(count)
 
@@ -76,7 +83,8 @@ class SurveyGauges:
         for stream in streams:
             destination, klass = stream.stream
             families.backlog.labels(destination, klass, Lane.BACKLOG).set(stream.backlog)
-            families.backlog.labels(destination, klass, Lane.LIVE).set(stream.owed - stream.backlog)
+            families.backlog.labels(destination, klass, Lane.LIVE).set(stream.sendable - stream.backlog)
+            families.backlog.labels(destination, klass, STANDBY).set(stream.standing)
             families.oldest.labels(destination, klass).set(age_seconds(stream, now_ms))
             for line in LINES:
                 families.books.labels(destination, klass, line).set(stream.books.get(line, 0))
@@ -98,7 +106,7 @@ class SurveyGauges:
 
 
 def age_seconds(stream: StreamSurvey, now_ms: int) -> float:
-    """Age of the oldest entry owed; 0 when none is."""
+    """Age of the oldest entry owed that does not stand by; 0 when there is none."""
     if stream.oldest_received_ms is None:
         return 0.0
     return max(0.0, (now_ms - stream.oldest_received_ms) / 1000)

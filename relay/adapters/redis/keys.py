@@ -49,7 +49,11 @@ def leases(stream: StreamKey) -> str:
 
 
 def mark(stream: StreamKey) -> str:
-    """Hash: ``id`` of the last backlog entry, ``backlog`` entries up to it that are still owed."""
+    """Hash: ``id`` of the last backlog entry, ``backlog`` entries up to it that are still owed; and the window.
+
+    What may be claimed, unless all may: ``from`` the first id (``-``: nothing) ``to`` the last one (absent: no end),
+    ``standing`` entries before it, ``left`` entries in it since it has an end.
+    """
     return f"{prefix()}mark:{stream.destination}:{stream.klass.value}"
 
 
@@ -86,6 +90,11 @@ def incidents(destination: str) -> str:
 def incident_log(destination: str, number: int) -> str:
     """Stream: what was written down during one incident, field ``d``."""
     return f"{prefix()}incident:{destination}:{number}"
+
+
+def mode(destination: str) -> str:
+    """Hash: the record of a destination's mode."""
+    return f"{prefix()}mode:{destination}"
 
 
 def seen_prefix(klass: EntryClass, epoch: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from relay.adapters.redis import attempts, keys, memo
 from relay.adapters.redis.codec import Codec, Undecodable
@@ -26,6 +26,27 @@ from relay.core.event import (
 ENCODED_SHARE = 3
 """``max_bytes`` of a claim bounds raw bytes, the script knows encoded ones: a third at worst on traffic of other shapes
 than the dictionary's. Mostly it is a fifth, so that a claim is rather smaller than allowed."""
+
+
+NOTHING = b"-"
+
+
+class Window(NamedTuple):
+    """What may be claimed of a stream, as stored beside its mark; see ``keys.mark``."""
+
+    first: bytes | None
+    last: bytes | None
+    standing: bytes | None
+    left: bytes | None
+
+    def standing_of(self, owed: int) -> int:
+        """How many of the owed nobody may claim."""
+        if self.first is None:
+            return 0
+        if self.first == NOTHING:
+            return owed
+        outside = int(self.standing or 0) if self.last is None else owed - max(0, int(self.left or 0))
+        return max(0, min(outside, owed))
 
 
 class RedisOwed:
@@ -102,7 +123,7 @@ class RedisOwed:
         for stream in self._streams:
             commands += (
                 ("XLEN", keys.owed(stream)),
-                ("HGET", keys.mark(stream), "backlog"),
+                ("HMGET", keys.mark(stream), "backlog", "from", "to", "standing", "left"),
                 ("HGETALL", keys.leases(stream)),
                 ("HGETALL", keys.books(stream)),
                 ("XRANGE", keys.owed(stream), "-", "+", "COUNT", 1),
@@ -112,7 +133,7 @@ class RedisOwed:
         dead = {name: int(next(replies)) for name in destinations}
         looks = [self._survey_of(stream, *(next(replies) for _ in range(5))) for stream in self._streams]
         return StoreSurvey(
-            streams=tuple(looks),
+            streams=await self._with_oldest(looks),
             dead=dead,
             used_bytes=int(memory["used_memory"]),
             max_bytes=self._limit_bytes(int(memory["maxmemory"])),
@@ -120,21 +141,47 @@ class RedisOwed:
             disk_free_bytes=self._options.disk_free(),
         )
 
+    async def _with_oldest(self, looks: Sequence[tuple[StreamSurvey, Window]]) -> tuple[StreamSurvey, ...]:
+        """Where a stream has a window, the oldest entry that may be claimed is not the first one."""
+        ranges = [
+            (window.first, window.last or "+") if window.first not in (None, NOTHING) else None for _, window in looks
+        ]
+        commands = [
+            ("XRANGE", keys.owed(look.stream), *ends, "COUNT", 1)
+            for (look, _), ends in zip(looks, ranges, strict=True)
+            if ends
+        ]
+        found = iter(await self._client.many(commands) if commands else ())
+        return tuple(
+            replace(look, oldest_received_ms=self._received(next(found))) if ends else look
+            for (look, _), ends in zip(looks, ranges, strict=True)
+        )
+
+    def _received(self, page: Any) -> int | None:
+        return self._memos.read(page[0][1][b"m"])[0] if page else None
+
     def _survey_of(
-        self, stream: StreamKey, owed: int, backlog: Any, leases: Any, books: Any, oldest: Any
-    ) -> StreamSurvey:
+        self, stream: StreamKey, owed: int, mark: Any, leases: Any, books: Any, oldest: Any
+    ) -> tuple[StreamSurvey, Window]:
         counters = {name.decode(): int(value) for name, value in books.items()}
         values = {name[2:]: total for name, total in counters.items() if name.startswith("v:") and total}
         left = [int(text.rpartition(b" ")[2]) for first, text in leases.items() if first != b"#"]
-        return StreamSurvey(
+        backlog, *rest = mark
+        window = Window(*rest)
+        standing = window.standing_of(owed)
+        received_ms = self._received(oldest)
+        look = StreamSurvey(
             stream=stream,
             owed=owed,
-            backlog=min(int(backlog or 0), owed),
+            backlog=min(int(backlog or 0), owed - standing),
             leased=sum(left),
-            oldest_received_ms=self._memos.read(oldest[0][1][b"m"])[0] if oldest else None,
+            oldest_received_ms=None if standing else received_ms,
             value_micros=values if owed else {},
             books={name: count for name, count in counters.items() if not name.startswith("v:")},
+            standing=standing,
+            standing_oldest_ms=received_ms if standing else None,
         )
+        return look, window
 
     def _known(self, stream: StreamKey) -> StreamKey:
         if stream not in self._streams:

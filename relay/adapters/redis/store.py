@@ -15,6 +15,7 @@ from relay.adapters.redis.gate_store import RedisGates
 from relay.adapters.redis.health import knows_waitaof
 from relay.adapters.redis.inbox import RedisInbox
 from relay.adapters.redis.incidents import RedisIncidents
+from relay.adapters.redis.mode_store import RedisModes
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.owed import RedisOwed
 from relay.adapters.redis.state import StoreState, Watch
@@ -26,7 +27,7 @@ from relay.ports import Clock, Tell
 
 
 class RedisStore:
-    """``.inbox .owed .dead_letters .gates .tracks .incidents`` as in ``relay.ports``.
+    """``.inbox .owed .dead_letters .gates .tracks .incidents .modes`` as in ``relay.ports``.
 
     ``.state`` knows whether entries are taken.
     """
@@ -48,6 +49,7 @@ class RedisStore:
         self.gates = RedisGates(client)
         self.tracks = RedisTracks(client, codec, self._key)
         self.incidents = RedisIncidents(client)
+        self.modes = RedisModes(client, options)
 
     @classmethod
     async def open(

@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from relay.adapters.web.admin_answers import Declined, answer, declined, parsed
+from relay.adapters.web.admin_answers import Declined, answer, check_destination, declined, parsed
 from relay.adapters.web.admin_incidents import IncidentRoutes
 from relay.adapters.web.admin_letters import LetterRoutes
+from relay.adapters.web.admin_standby import StandbyRoutes
 from relay.adapters.web.admin_status import status_document
 from relay.adapters.web.admin_trace import Look, trace_routes
 from relay.core.errors import StoreUnavailable
 from relay.core.event import JsonObject
+from relay.engine.standby import Turn
 from relay.engine.survey import Survey
 from relay.ports import Clock, DeadLetters, Incidents, Tell
 
@@ -57,6 +59,8 @@ class AdminParts:
     preview: Callable[[JsonObject], JsonObject] | None = None
     trace: Look | None = None
     incidents: Incidents | None = None
+    fail_over: Callable[[str, int], Awaitable[Turn]] | None = None
+    fail_back: Callable[[str], Awaitable[Turn]] | None = None
 
 
 def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
@@ -64,6 +68,8 @@ def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
     app = web.Application(middlewares=[answered, guard(options)], client_max_size=options.max_body)
     app.add_routes(LetterRoutes(parts.letters, parts.destinations, parts.clock, parts.tell).routes())
     app.add_routes([web.get(METRICS, metrics_handler(parts.render)), web.get("/api/status", status_handler(parts))])
+    if parts.fail_over and parts.fail_back:
+        app.add_routes(StandbyRoutes(parts.destinations, parts.clock, parts.fail_over, parts.fail_back).routes())
     app.add_routes([web.post("/api/destinations/{name}/{switch}", switch_handler(parts))])
     if parts.receive:
         app.add_routes([web.post("/api/events", receive_handler(parts.receive))])
@@ -111,9 +117,7 @@ def switch_handler(parts: AdminParts) -> Handler:
         name, switch = request.match_info["name"], request.match_info["switch"]
         if switch not in parts.switches:
             raise Declined(404, "not_found", f"There is no {request.path}.")
-        if name not in parts.destinations:
-            known = ", ".join(parts.destinations) or "none"
-            raise Declined(404, "unknown_destination", f"There is no destination {name!r}; there are: {known}.")
+        check_destination(name, parts.destinations)
         await parts.switches[switch](name)
         return answer({"success": True, "destination": name, "action": switch})
 

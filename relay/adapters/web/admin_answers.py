@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,6 +45,13 @@ def parsed(body: bytes) -> JsonObject:
     if not isinstance(found, dict):
         raise Declined(400, "bad_shape", "The body must be a JSON object.")
     return found
+
+
+def check_destination(name: str, known: Sequence[str]) -> None:
+    """404 with the names there are for one that is not among them."""
+    if name not in known:
+        there = ", ".join(known) or "none"
+        raise Declined(404, "unknown_destination", f"There is no destination {name!r}; there are: {there}.")
 
 
 def iso(at_ms: int | None) -> str | None:

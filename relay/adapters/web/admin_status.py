@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from relay.adapters.web.admin_answers import finite, iso
+from relay.adapters.web.admin_standby import mode_part
+from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.errors import StoreUnavailable
 from relay.core.event import JsonObject, StreamSurvey
 from relay.core.forecast import Breach
@@ -72,6 +74,21 @@ def destination_part(name: str, surveyed: StoreSurveyed | None) -> JsonObject:
         "delivered": sum(stream.books.get("delivered", 0) for stream in streams),
         "dead_letters": surveyed.survey.dead.get(name, 0),
         "unbalanced": sum(abs(stream.unbalanced) for stream in streams),
+        **standby_part(surveyed.modes.get(name, ModeRecord()), streams, surveyed.survey.now_ms),
+    }
+
+
+def standby_part(record: ModeRecord, streams: Sequence[StreamSurvey], now_ms: int) -> JsonObject:
+    """The mode; how many stand by, and how far back a failover could reach; how many a failback has left."""
+    oldest = min((at for stream in streams if (at := stream.standing_oldest_ms) is not None), default=None)
+    finishing = record.mode is Mode.FAILBACK
+    return {
+        **mode_part(record),
+        "standing_by": sum(stream.standing for stream in streams),
+        "standing_by_since": iso(oldest),
+        "standing_by_age_seconds": age(oldest, now_ms),
+        "left": sum(stream.sendable for stream in streams) if finishing else None,
+        "lapsed": sum(stream.books.get("lapsed", 0) for stream in streams),
     }
 
 
@@ -90,7 +107,8 @@ def stream_part(stream: StreamSurvey, now_ms: int) -> JsonObject:
         "class": stream.stream.klass.value,
         "owed": stream.owed,
         "backlog": stream.backlog,
-        "live": stream.owed - stream.backlog,
+        "live": stream.sendable - stream.backlog,
+        "standing_by": stream.standing,
         "leased": stream.leased,
         "oldest_age_seconds": age(stream.oldest_received_ms, now_ms),
         "value": money([stream]),

@@ -20,6 +20,7 @@ SAID = {
     "pause": "an operator paused the destination",
     "resume": "an operator resumed the destination",
     "requeue": "an operator requeued {count} dead letters",
+    "release": "an operator released {count} dead letters, whose doubling was accepted",
     "discard": "an operator discarded {count} dead letters",
     "failover": "fail-over began",
     "failback": "fail-over ends: what was taken over is finished",

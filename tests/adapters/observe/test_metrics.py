@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from relay.adapters.observe.families import DELAY_BOUNDS
 from relay.adapters.observe.metrics import MOST_CODES, Labels, Metrics
 from relay.core import notices as told
+from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.event import DeadReason, Lane, StreamSurvey
 from relay.core.forecast import Breach
 from relay.core.notices import Notice, Outcome, Why
@@ -47,6 +48,7 @@ CONTRACT = {
     "relay_mapping_reloads_total": {"destination", "result"},
     "relay_mapping_refused": {"destination"},
     "relay_incident_open": {"destination"},
+    "relay_destination_mode": {"destination", "mode"},
 }
 
 
@@ -205,6 +207,25 @@ def test_a_later_survey_leaves_nothing_of_the_first(metrics: Metrics) -> None:
     assert scrape("relay_backlog_value", destination="tiktok", currency="USD") == 0
     assert scrape("relay_backlog_value", destination="tiktok", currency="OTHER") == 0
     assert scrape("relay_books_unbalanced", destination="tiktok") == 0
+
+
+def test_what_stands_by_is_a_lane_of_its_own(metrics: Metrics) -> None:
+    standing = StreamSurvey(PURCHASES, 30, 4, 0, NOW_MS - 5_000, {}, {"accepted": 30}, 20, NOW_MS - 9_000_000)
+    modes = {"tiktok": ModeRecord(Mode.FAILOVER, 2, 5)}
+    metrics(told.StoreSurveyed(surveyed(standing).survey, {}, {}, modes=modes))
+    metrics(told.EntriesLapsed(PURCHASES, 700))
+    scrape, labels = Scrape(metrics), {"destination": "tiktok", "class": "conversion"}
+    lanes = {lane: scrape("relay_backlog_events", **labels, lane=lane) for lane in ("live", "backlog", "standby")}
+    assert lanes == {"live": 6, "backlog": 4, "standby": 20}
+    assert scrape("relay_backlog_oldest_age_seconds", **labels) == 5
+    assert {mode: scrape("relay_destination_mode", destination="tiktok", mode=mode) for mode in Mode} == {
+        Mode.ACTIVE: 0,
+        Mode.STANDBY: 0,
+        Mode.FAILOVER: 1,
+        Mode.FAILBACK: 0,
+    }
+    assert scrape("relay_entries_settled_total", **labels, ending="lapsed") == 700
+    assert not [row for row in scrape.labels("relay_dead_letters_total") if "lapsed" in row.values()]
 
 
 def test_a_surplus_does_not_hide_a_deficit(metrics: Metrics) -> None:

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Lease the oldest claimable entries of one lane: what is left of a due lease, or a gap between leases.
+-- Lease the oldest claimable entries of one lane: what is left of a due lease, or a gap between leases. Where a mode has
+-- set a window (see mode), only what lies in it; the store itself sees to it, whatever a replica believes.
 -- KEYS  owed, leases, mark
 -- ARGV  lane (live or backlog), entries at most, bytes of e at most, lease in ms, age in ms at which an entry is no
 --       longer live
@@ -13,9 +14,11 @@ if not (limit and max_bytes and lease_ms and live_age) or (lane ~= 'live' and la
 end
 local now = now_ms()
 if call('XLEN', owed) == 0 then return { now } end
-local mark_id = call('HGET', mark_key, 'id') or '0-0'
-local mark = parse_id(mark_id)
-if not mark then return refuse('damaged mark ' .. mark_id) end
+local stood = call('HMGET', mark_key, 'id', 'from', 'to', 'standing', 'left')
+local mark_id, low, high = stood[1] or '0-0', stood[2] or '0-0', stood[3] or '+'
+if low == '-' then return { now } end -- stands by: nothing may be claimed
+local mark, lowest = parse_id(mark_id), parse_id(low)
+if not mark or not lowest then return refuse('damaged mark ' .. mark_id .. ' ' .. low) end
 
 local held, number = {}, 0
 local stored = call('HGETALL', leases)
@@ -30,7 +33,7 @@ end
 table.sort(held, function(a, b) return before(a.from, b.from) end)
 
 local function peek(from)
-  local found = call('XRANGE', owed, from, '+', 'COUNT', 1)[1]
+  local found = call('XRANGE', owed, from, high, 'COUNT', 1)[1]
   return found and { id = found[1], at = parse_id(found[1]), m = found[2][4] or '' }
 end
 
@@ -46,16 +49,28 @@ local function gap_from(position)
 end
 
 -- Level-triggered: asked at every claim, true as long as the oldest unclaimed entry after the mark is too old.
-local gap, wall = gap_from('(' .. mark_id)
+local gap, wall = gap_from(before(mark, lowest) and low or '(' .. mark_id)
 if gap and now - tonumber(match(gap.m, '^(%d+)|') or gap.at[1]) > live_age then
-  mark_id = call('XREVRANGE', owed, '+', '-', 'COUNT', 1)[1][1]
+  mark_id = call('XREVRANGE', owed, high, low, 'COUNT', 1)[1][1]
   mark = parse_id(mark_id)
-  call('HSET', mark_key, 'id', mark_id, 'backlog', call('XLEN', owed))
+  local standing = math.max(0, tonumber(stood[4] or 0) or 0)
+  local behind = stood[5] and math.max(0, tonumber(stood[5]) or 0) or math.max(0, call('XLEN', owed) - standing)
+  call('HSET', mark_key, 'id', mark_id, 'backlog', behind)
   gap = nil
 end
 if lane == 'backlog' then
-  gap, wall = gap_from('-')
+  gap, wall = gap_from(low)
   if gap and before(mark, gap.at) then gap = nil end
+end
+
+-- How many stand by may be known roughly only (a long failover is not counted out): with an empty window it is certain.
+local function none()
+  if stood[2] and #held == 0 and not peek(low) then
+    local field, known, right = 'standing', stood[4], call('XLEN', owed)
+    if stood[3] then field, known, right = 'left', stood[5], 0 end
+    if tonumber(known or -1) ~= right then call('HSET', mark_key, field, right, 'backlog', 0) end
+  end
+  return { now }
 end
 
 local doubts = {}
@@ -91,7 +106,8 @@ end
 for _, due in ipairs(held) do
   if gap and before(gap.at, due.from) then break end
   -- Due so far ahead can only be from before the clock was set back; its holder is fenced like any other.
-  if (due.due <= now or due.due > now + 10 * lease_ms) and (lane == 'backlog') == not before(mark, due.from) then
+  local claimable = (due.due <= now or due.due > now + 10 * lease_ms) and not before(due.from, lowest)
+  if claimable and (lane == 'backlog') == not before(mark, due.from) then
     local taken, last, entries = take(due.first, due.last)
     call('HDEL', leases, due.first) -- split, or empty and done with; its number is not given again
     if entries > 0 then
@@ -104,8 +120,8 @@ for _, due in ipairs(held) do
     end
   end
 end
-if not gap then return { now } end
-local to = wall and '(' .. wall.first or '+'
+if not gap then return none() end
+local to = wall and '(' .. wall.first or high
 if lane == 'backlog' and not (wall and not before(mark, wall.from)) then to = mark_id end
 local taken, last, entries = take(gap.id, to)
 return grant(taken, last, entries, now, 1)

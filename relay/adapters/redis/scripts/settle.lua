@@ -21,7 +21,8 @@ if not log_length or not calls or #ARGV < 7 + calls then return refuse('settle: 
 call('XLEN', owed)
 call('XLEN', dead)
 call('HLEN', books)
-local mark = parse_id(call('HGET', mark_key, 'id') or '0-0') or { 0, 0 }
+local stood = call('HMGET', mark_key, 'id', 'from', 'left')
+local mark = parse_id(stood[1] or '0-0') or { 0, 0 }
 local lease = parse_lease(first, call('HGET', leases, first))
 local function write_down()
   for at = 8, 7 + calls do pcall_('XADD', log, 'MAXLEN', '~', log_length, '*', 'a', ARGV[at]) end
@@ -119,6 +120,12 @@ for reason, times in pairs(reasons) do count(books, 'dead:' .. reason, times) en
 keep_worth(books, worth)
 local removed = delivered + unmatched + buried
 if not before(mark, lease.from) then count(mark_key, 'backlog', -removed) end
+local low = parse_id(stood[2] or '')
+if low and before(lease.from, low) then
+  count(mark_key, 'standing', -removed) -- leased before the window was set
+elseif stood[3] then
+  count(mark_key, 'left', -removed) -- of what a failback has to finish
+end
 if rest == 'unclaim' or #call('XRANGE', owed, lease.first, lease.last, 'COUNT', 1) == 0 then
   call('HDEL', leases, first)
 else

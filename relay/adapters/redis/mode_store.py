@@ -1,0 +1,135 @@
+"""The shared record of each destination's mode, what may be claimed because of it, and what lapses."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from relay.adapters.redis import keys
+from relay.adapters.redis.connect import Client
+from relay.adapters.redis.options import StoreOptions
+from relay.core.delivery.mode import REACH_MS, Mode, ModeRecord
+from relay.core.event import EntryClass, Lapsed, StreamKey
+
+PAGE = 500
+"""Entries looked at in one call: about 2 ms."""
+PIECE = 250
+"""Entries that lapse in one call at most: about 3 ms."""
+MOST = 200_000
+"""So many entries are counted, in about a second; the rest is estimated."""
+SAMPLE = 100
+EVERYTHING = "0-0"
+
+
+class Window(NamedTuple):
+    """Where a window begins, how many entries were counted from there on, and the last of them (see mode.lua)."""
+
+    first: str
+    counted: int
+    last: str
+
+
+class RedisModes:
+    """See ``ports.ModeStore``."""
+
+    def __init__(self, client: Client, options: StoreOptions) -> None:
+        self._client, self._options = client, options
+
+    async def load(self, destination: str) -> ModeRecord | None:
+        """See ``ports.ModeStore.load``."""
+        stored: dict[bytes, bytes] = await self._client.run("HGETALL", keys.mode(destination))
+        if not stored:
+            return None
+        numbers = {name: int(stored.get(name.encode(), 0)) for name in ("version", "since_ms", "until_ms", "closed")}
+        return ModeRecord(
+            mode=Mode(stored[b"mode"].decode()),
+            version=numbers["version"],
+            since_ms=numbers["since_ms"],
+            until_ms=numbers["until_ms"],
+            closed=bool(numbers["closed"]),
+        )
+
+    async def save(self, destination: str, record: ModeRecord, expected_version: int) -> bool:
+        """See ``ports.ModeStore.save``."""
+        names = [keys.mode(destination)]
+        grace_ms = self._options.failback_grace_ms
+        args: list[str | int] = [expected_version, record.mode.value, record.since_ms, int(record.closed), grace_ms]
+        for stream in (StreamKey(destination, klass) for klass in EntryClass):
+            names += (keys.owed(stream), keys.mark(stream))
+            args += await self._window(stream, record.since_ms) if record.mode is Mode.FAILOVER else ("", "", "")
+        return bool(await self._client.script("mode", names, args))
+
+    async def lapse(self, stream: StreamKey) -> Lapsed:
+        """See ``ports.ModeStore.lapse``."""
+        names = [make(stream) for make in (keys.owed, keys.leases, keys.mark, keys.books)]
+        count, more = await self._client.script("lapse", names, (self._options.retention_ms, PIECE))
+        return Lapsed(count, bool(more))
+
+    async def _window(self, stream: StreamKey, since_ms: int) -> Window:
+        """Look for the first entry received at ``since_ms`` or later, from where it may be at the earliest.
+
+        Nothing that was looked at changes until the record is stored: what stands by can only lapse, and what is
+        appended meanwhile has greater ids.
+        """
+        former = ((await self._client.run("HGET", keys.mark(stream), "from")) or b"-").decode()
+        if former == EVERYTHING:
+            return Window(former, 0, "former")
+        lead_ms, length, tail = await self._ends(stream)
+        start = f"{max(0, since_ms - REACH_MS - lead_ms)}-0"
+        seen, more = await self._scan(stream, start, "+" if former == "-" else f"({former}", since_ms)
+        first, counted, last = seen
+        if more:
+            last = tail if former == "-" else former
+            counted = min(length, counted + _rest(seen, last))
+        if former != "-":
+            return Window(first or former, counted, "former")
+        return Window(first or _next(last or tail or "0-0"), counted, last or tail)
+
+    async def _scan(self, stream: StreamKey, position: str, end: str, since_ms: int) -> tuple[Window, bool]:
+        """To the first entry received at ``since_ms`` or later, however far; then count, but not for ever.
+
+        True: there are more than were counted. A failover must not wait for a figure.
+        """
+        first, counted, last, looked = "", 0, "", PAGE
+        while looked == PAGE and counted < MOST:
+            args = (position, end, 0 if first else since_ms, PAGE)
+            looked, at, found, here = await self._client.script("locate", [keys.owed(stream)], args)
+            first, counted, last = first or found.decode(), counted + here, at.decode() or last
+            position = f"({last}"
+        return Window(first, counted, last), looked == PAGE
+
+    async def _ends(self, stream: StreamKey) -> tuple[int, int, str]:
+        """How far receivers' clocks have been ahead of the store's, as both ends show; length, and last id."""
+        name = keys.owed(stream)
+        first, last, length = await self._client.many(
+            [
+                ("XRANGE", name, "-", "+", "COUNT", SAMPLE),
+                ("XREVRANGE", name, "+", "-", "COUNT", SAMPLE),
+                ("XLEN", name),
+            ]
+        )
+        leads = [_received(fields) - _ms(id_.decode()) for id_, fields in (*first, *last)]
+        return max(0, 0, *leads), length, last[0][0].decode() if last else ""
+
+
+def _rest(seen: Window, until: str) -> int:
+    """About how many there are behind what was counted, if they came at the same rate.
+
+    Claims correct the figure as soon as nothing is left.
+    """
+    counted_ms = max(1, _ms(seen.last) - _ms(seen.first))
+    return seen.counted * max(0, _ms(until) - _ms(seen.last)) // counted_ms
+
+
+def _ms(id_: str) -> int:
+    return int(id_.partition("-")[0])
+
+
+def _next(id_: str) -> str:
+    """The smallest id after this one."""
+    ms, _, seq = id_.partition("-")
+    return f"{ms}-{int(seq) + 1}"
+
+
+def _received(fields: dict[bytes, bytes]) -> int:
+    received, _, _ = fields.get(b"m", b"").partition(b"|")
+    return int(received) if received.isdigit() else 0
