@@ -5,6 +5,7 @@ A block is open until it takes its end; meanwhile it says where what is read goe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from relay.core.javascript.json import encoded
@@ -70,12 +71,7 @@ class Condition:
 
     def act(self, run: Rendering) -> None:
         """The first branch whose condition is true."""
-        for holds, body in self._branches:
-            if is_true(holds(run)):
-                body.render(run)
-                return
-        if self._otherwise:
-            self._otherwise.render(run)
+        _render_first(run, self._branches, self._otherwise)
 
 
 class Exclusion:
@@ -106,13 +102,18 @@ class Exclusion:
         """The main part unless its condition is true; then as if."""
         if not is_true(self._unless(run)):
             self._main.render(run)
+        else:
+            _render_first(run, self._branches, self._otherwise)
+
+
+def _render_first(run: Rendering, branches: Sequence[tuple[Evaluate, Body]], otherwise: Body | None) -> None:
+    """The first of ``branches`` whose condition is true, else ``otherwise``."""
+    for holds, body in branches:
+        if is_true(holds(run)):
+            body.render(run)
             return
-        for holds, body in self._branches:
-            if is_true(holds(run)):
-                body.render(run)
-                return
-        if self._otherwise:
-            self._otherwise.render(run)
+    if otherwise:
+        otherwise.render(run)
 
 
 class Capture:
