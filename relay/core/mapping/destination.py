@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from relay.core.mapping.compiler import Compiler
+from relay.core.mapping.compiler import compile_part
 from relay.core.mapping.errors import MappingError, TriggerError
 from relay.core.mapping.javascript.json import compact
 from relay.core.mapping.subscription import KITS, Kit, Rejected, Unsendable, compile_item
@@ -197,7 +197,7 @@ def _event_of(mapping: Any) -> Callable[[JsonObject], str]:
     named = mapping.get("event", "") if type(mapping) is dict else ""
     if type(named) is str:
         return lambda _event: named
-    resolve = Compiler().value(named)
+    resolve = compile_part(named)
 
     def resolved(event: JsonObject) -> str:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from relay.core.mapping.budget import Budget
 from relay.core.mapping.compiler import compile_root
 from relay.core.mapping.generate import Gather, written
 from relay.core.mapping.plan import plan_of
@@ -35,5 +36,11 @@ def compile_gather(mapping: Any, schema: Schema) -> Gather:
 
 def compile_plain_gather(mapping: Any, schema: Schema) -> Gather:
     """Resolve everything, then check it in order."""
-    resolve, admit = compile_root(mapping), schema.admit
-    return lambda event, findings: admit(resolve(event), findings)
+    budget, admit = Budget(), schema.admit
+    resolve = compile_root(mapping, budget)
+
+    def gather(event: JsonObject, findings: Findings) -> JsonObject:
+        budget.renew()
+        return admit(resolve(event), findings)
+
+    return gather
