@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 from relay.core.javascript.text import trim
 
@@ -82,5 +83,5 @@ def for_json(number: float) -> float:
         return number
     number = double(number)
     if number.is_integer() and abs(number) < 1e21:
-        return int(number) if -SAFE <= number <= SAFE else int(text_of(number))
+        return int(number) if -SAFE <= number <= SAFE else int(Decimal(repr(number)))
     return number

@@ -9,12 +9,11 @@ from urllib.parse import unquote_to_bytes
 from relay.core.javascript.text import utf8
 
 _EDGES = "".join(map(chr, range(0x21)))
-_INSIDE = str.maketrans("", "", "\t\n\r")
 _HIDING = re.compile(r"[%\t\n\r]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _MALFORMED = re.compile(rb"%(?![0-9a-fA-F]{2})")
 _FORBIDDEN = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7f\ufffd]")
-_AUTHORITY_END = re.compile(r"[/\\?#]")
+_AUTHORITY_ENDS = "/\\?#"
 _PORT = re.compile(r"[0-9]*")
 _FORBIDDEN_OPAQUE = re.compile(r"[\x00 #/:<>?@\[\\\]^|]")
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]*")
@@ -38,13 +37,14 @@ def query_value(url: str, name: str) -> str | None:
 
 def _pair(query: str, name: str) -> str | None:
     """The first ``name=value`` or ``name`` of a query, found without taking thousands of others apart."""
-    plain = f"&{_spelled_out(query, name) if '%' in query else query}&"
-    start = f"&{name}"
-    at = plain.find(start)
-    while at >= 0 and plain[at + len(start)] not in "=&":
-        at = plain.find(start, at + 1)
+    plain = _spelled_out(query, name) if "%" in query else query
+    at = plain.find(name)
+    while at >= 0 and not (plain[at - 1 : at] in {"", "&"} and plain[at + len(name) :][:1] in {"", "=", "&"}):
+        at = plain.find(name, at + 1)
     if at < 0:
         return None
+    if plain is query:
+        return query[at:].partition("&")[0]
     number = plain.count("&", 0, at)
     return query.split("&", number + 1)[number]
 
@@ -57,7 +57,7 @@ def _spelled_out(query: str, name: str) -> str:
 
 def _query(url: str) -> str:
     """What stands between ? and #; '' for an invalid URL."""
-    text = url.strip(_EDGES).translate(_INSIDE)
+    text = url.strip(_EDGES).replace("\t", "").replace("\n", "").replace("\r", "")
     rest = _after_authority(text)
     return rest.partition("#")[0].partition("?")[2] if rest is not None else ""
 
@@ -71,8 +71,9 @@ def _after_authority(text: str) -> str | None:
     if scheme[1].lower() not in _SPECIAL:
         return _after_opaque_authority(scheme[1].lower(), rest)
     rest = rest.lstrip("/\\")
-    end = _AUTHORITY_END.search(rest)
-    authority = rest[: end.start()] if end else rest
+    authority = rest
+    for end in _AUTHORITY_ENDS:  # four fast looks instead of one slow one
+        authority = authority.partition(end)[0]
     return rest[len(authority) :] if _authority_is_valid(authority) else None
 
 
@@ -95,7 +96,8 @@ def _authority_is_valid(authority: str) -> bool:
         return False
     if host.startswith("["):
         return _ipv6_is_valid(host)
-    host = unquote_to_bytes(utf8(host)).decode("utf-8", "replace")
+    if "%" in host:
+        host = unquote_to_bytes(utf8(host)).decode("utf-8", "replace")
     if _FORBIDDEN.search(host):
         return False
     return _ipv4_is_valid(host)

@@ -5,27 +5,27 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from relay.core.javascript.dates import epoch_milliseconds
+from relay.core.mapping.budget import Budget
 from relay.core.mapping.directives import DIRECTIVES, RULES
 from relay.core.mapping.directives.resolver import Receipt, Resolver, constant, failing
 from relay.core.mapping.errors import MappingError
 from relay.core.mapping.paths import Steps, walk
-from relay.core.mapping.syntax import demand_shallow, directive_keys, is_directive, root_of, static_path
+from relay.core.mapping.syntax import demand_bounded, directive_keys, is_directive, root_of, static_path
 from relay.core.mapping.validation import Checker
 from relay.core.mapping.values import UNDEFINED, JsonObject, in_key_order, kind_of
-
-_CHECKER = Checker(RULES)
 
 
 class Compiler:
     """Compiles values. With ``keeps``, objects keep undefined members until @merge or @flatten has seen them."""
 
-    def __init__(self, receipt: Receipt, *, keeps: bool = False) -> None:
+    def __init__(self, receipt: Receipt, budget: Budget, *, keeps: bool = False) -> None:
         self.receipt = receipt
+        self.budget = budget
         self.keeps = keeps
 
     def keeping(self) -> Compiler:
         """A compiler for the operands of @merge and @flatten."""
-        return self if self.keeps else Compiler(self.receipt, keeps=True)
+        return self if self.keeps else Compiler(self.receipt, self.budget, keeps=True)
 
     def value(self, mapping: Any) -> Resolver:
         """Any mapping: directive, plain object, list, or a literal value."""
@@ -56,20 +56,34 @@ class Compiler:
     def root(self, mapping: Any) -> Resolver:
         """A mapping that stands alone, such as the ``apply`` of @transform."""
         try:
-            resolve: Resolver = compile_root(mapping, self.receipt)
+            resolve: Resolver = compile_root(mapping, self.receipt, self.budget)
         except MappingError as problem:
             resolve = failing("\n".join(problem.errors))
         return lambda data: resolve(checked_data(data))
 
 
-def compile_root(mapping: Any, receipt: Receipt) -> Resolver:
+def compile_root(mapping: Any, receipt: Receipt, budget: Budget) -> Resolver:
     """Root key, validation, resolution. Raises MappingError with every problem of the mapping."""
-    demand_shallow(mapping)
+    demand_bounded(mapping)
     root = root_of(mapping)
-    problems = _CHECKER.value(root, ())
+    problems = Checker(RULES).value(root, ())
     if problems:
         raise MappingError(problems)
-    return Compiler(receipt).value(root)
+    return Compiler(receipt, budget).value(root)
+
+
+def compile_part(mapping: Any) -> Resolver:
+    """One member of a valid mapping on its own."""
+    budget = Budget()
+    return _renewing(Compiler(Receipt(), budget).value(mapping), budget)
+
+
+def _renewing(resolve: Resolver, budget: Budget) -> Resolver:
+    def resolved(event: Any) -> Any:
+        budget.renew()
+        return resolve(event)
+
+    return resolved
 
 
 def checked_data(data: Any) -> Any:
@@ -94,8 +108,8 @@ def compile_mapping(mapping: Any) -> CompiledMapping:
 
     Raises MappingError now for an invalid mapping, and later for a directive that fails on an event.
     """
-    receipt = Receipt()
-    resolve = compile_root(mapping, receipt)
+    receipt, budget = Receipt(), Budget()
+    resolve = _renewing(compile_root(mapping, receipt, budget), budget)
 
     def run(event: Any, now_ms: int | None = None) -> Any:
         receipt.at_ms = _received(event) if now_ms is None else now_ms

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from relay.core.event import NO_WORTH, Worth
 from relay.core.javascript.json import compact
-from relay.core.mapping.compiler import Compiler
-from relay.core.mapping.directives.resolver import Receipt
+from relay.core.mapping.compiler import compile_part
 from relay.core.mapping.errors import MappingError, TriggerError
 from relay.core.mapping.repair import Mend, Mended, Repair, compile_mend
 from relay.core.mapping.subscription import KITS, Kit, Rejected, Unsendable, compile_item
@@ -233,7 +232,7 @@ def _event_of(mapping: Any) -> Callable[[JsonObject], str]:
     named = mapping.get("event", "") if type(mapping) is dict else ""
     if type(named) is str:
         return lambda _event: named
-    resolve = Compiler(Receipt()).value(named)
+    resolve = compile_part(named)
 
     def resolved(event: JsonObject) -> str:
         try:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay.core.mapping.compiler import Compiler, compile_root
+from relay.core.mapping.budget import Budget
+from relay.core.mapping.compiler import compile_root
 from relay.core.mapping.directives.resolver import Receipt
 from relay.core.mapping.generate import Gather, written
 from relay.core.mapping.plan import plan_of
@@ -22,7 +23,7 @@ from relay.core.mapping.values import JsonObject
 def compile_gather(mapping: Any, schema: Schema, receipt: Receipt) -> Gather:
     """The quick way where the mapping allows it. Raises MappingError with every problem of the mapping."""
     plainly = compile_plain_gather(mapping, schema, receipt)
-    plan = plan_of(root_of(mapping), schema, Compiler(receipt))
+    plan = plan_of(root_of(mapping), schema, receipt)
     if plan is None:
         return plainly
 
@@ -36,5 +37,11 @@ def compile_gather(mapping: Any, schema: Schema, receipt: Receipt) -> Gather:
 
 def compile_plain_gather(mapping: Any, schema: Schema, receipt: Receipt) -> Gather:
     """Resolve everything, then check it in order."""
-    resolve, admit = compile_root(mapping, receipt), schema.admit
-    return lambda event, findings: admit(resolve(event), findings)
+    budget, admit = Budget(), schema.admit
+    resolve = compile_root(mapping, receipt, budget)
+
+    def gather(event: JsonObject, findings: Findings) -> JsonObject:
+        budget.renew()
+        return admit(resolve(event), findings)
+
+    return gather

@@ -12,6 +12,7 @@ from itertools import chain, groupby
 from typing import Any, cast
 
 from relay.core.javascript.numbers import SAFE
+from relay.core.mapping.budget import Budget
 from relay.core.mapping.directives.resolver import Resolver
 from relay.core.mapping.errors import MappingError
 from relay.core.mapping.paths import Steps, stand_in
@@ -32,7 +33,7 @@ def written(plan: Plan, schema: Schema, plainly: Gather) -> Gather:
 
     Fields come in the schema's order, so that problems do.
     """
-    writer = _Writer(schema, plainly)
+    writer = _Writer(schema, plainly, plan.budget)
     body: list[str] = []
     for are_boxes, names in groupby(schema.names, plan.boxes.__contains__):
         if are_boxes:
@@ -45,6 +46,7 @@ def written(plan: Plan, schema: Schema, plainly: Gather) -> Gather:
         *_indented(
             [
                 *writer.parents,
+                *(["renew()"] if plan.has_closures else []),
                 f"payload = {writer.bind(plan.fixed)}.copy()",
                 # Of several directives that fail, the plain way names the one that comes first in the mapping.
                 "try:",
@@ -78,7 +80,7 @@ def _is_kept(kind: Kind, name: str) -> str:
 class _Writer:
     """Lines under construction. ``parents`` look up the objects on the way to values, ``functions`` stand before."""
 
-    def __init__(self, schema: Schema, plainly: Gather) -> None:
+    def __init__(self, schema: Schema, plainly: Gather, budget: Budget) -> None:
         self._schema = schema
         self._nodes: dict[Steps, str] = {(): "event"}
         self._keys: dict[Steps, set[str]] = {}  # that are looked up in each node
@@ -87,6 +89,7 @@ class _Writer:
             "UNDEFINED": UNDEFINED,
             "MappingError": MappingError,
             "plainly": plainly,
+            "renew": budget.renew,
         }
         self.parents: list[str] = []
         self.functions: list[str] = []
@@ -247,6 +250,7 @@ class _Writer:
                 "if type(value) is list:",
                 f"    payload[{field.name!r}] = {function}(value, findings)",
                 "else:",
+                "    renew()",
                 *_indented(self._computed(shaped, [f"{self.bind(fill)}(value, payload, findings)"])),
             ],
         )

@@ -11,6 +11,7 @@ from relay.core.mapping.values import JsonObject, members_of
 ROOT_KEY = "__segment_internal_directive"
 METADATA = "_metadata"
 MAX_DEPTH = 100  # levels of JSON in a mapping: far beyond use, well inside the interpreter's own stack
+MAX_SIZE = 20_000  # values in a mapping; Segment's largest preset has 244
 
 
 def directive_keys(value: Any) -> list[str]:
@@ -36,10 +37,13 @@ def is_same(left: Any, right: Any) -> bool:
     return repr(left) == repr(right)
 
 
-def demand_shallow(mapping: Any) -> None:
-    """Refuse a mapping that nests too deeply to be walked; measured without recursion."""
-    level = [mapping]
+def demand_bounded(mapping: Any) -> None:
+    """Refuse a mapping that is too deep to be walked or too large to be compiled; measured without recursion."""
+    level, size = [mapping], 1
     for _ in range(MAX_DEPTH):
+        size += sum(len(value) for value in level if type(value) in {dict, list})
+        if size > MAX_SIZE:
+            raise MappingError([f"/ holds more than {MAX_SIZE:,} values."])
         level = [member for value in level for member in _children(value)]
         if not level:
             return

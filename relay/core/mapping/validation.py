@@ -14,10 +14,12 @@ Trail = tuple[str, ...]
 
 
 class Checker:
-    """Validates values, objects and directives; the rules of the directives' arguments come with the registry."""
+    """Validates one mapping; the rules of the directives' arguments come with the registry."""
 
     def __init__(self, rules: Mapping[str, Rule]) -> None:
         self._rules = rules
+        # Rules look at members again that were looked at with their object: twice, four times, … without this memory.
+        self._fine: set[int] = set()
 
     def value(self, value: Any, trail: Trail) -> list[str]:
         """Lists are accepted without looking inside: what is wrong there fails while resolving."""
@@ -30,7 +32,12 @@ class Checker:
         """A plain object, with every member."""
         if _kind(value) != "object":
             return _mismatch("object", value, trail, article="an")
-        return [problem for key, member in value.items() for problem in self.value(member, (*trail, key))]
+        if id(value) in self._fine:
+            return []
+        problems = [problem for key, member in value.items() for problem in self.value(member, (*trail, key))]
+        if not problems:
+            self._fine.add(id(value))
+        return problems
 
     def directive(self, value: Any, trail: Trail) -> list[str]:
         """Exactly one @ key, a known one, and an argument that fits its rule."""
@@ -43,7 +50,12 @@ class Checker:
         rule = self._rules.get(name)
         if rule is None:
             return [_problem(trail, f"has an invalid directive: {name}")]
-        return rule(value[name], (*trail, name), self)
+        if id(value) in self._fine:
+            return []
+        problems = rule(value[name], (*trail, name), self)
+        if not problems:
+            self._fine.add(id(value))
+        return problems
 
 
 Rule = Callable[[Any, Trail, Checker], list[str]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from relay.core.mapping.budget import Budget
 from relay.core.mapping.directives.resolver import Compile, Resolver, constant, failing
 from relay.core.mapping.syntax import is_same
 from relay.core.mapping.values import UNDEFINED, exists, is_falsy, kind_of, text_of_value, without_undefined
@@ -19,7 +20,7 @@ def condition(argument: Any, compiler: Compile) -> Resolver:
     then = compiler.value(argument["then"]) if "then" in argument else constant(UNDEFINED)
     otherwise = constant(UNDEFINED) if is_falsy(argument.get("else")) else compiler.value(argument["else"])
     if "exists" not in argument:
-        return _unless_blank(compiler.value(argument["blank"]), then, otherwise)
+        return _unless_blank(compiler.value(argument["blank"]), then, otherwise, compiler.budget)
     if is_same(argument["exists"], argument.get("then")):
         return _first_existing(then, otherwise)
     return _if_exists(compiler.value(argument["exists"]), then, otherwise)
@@ -39,8 +40,13 @@ def _if_exists(subject: Resolver, then: Resolver, otherwise: Resolver) -> Resolv
     return lambda payload: then(payload) if exists(subject(payload)) else otherwise(payload)
 
 
-def _unless_blank(subject: Resolver, then: Resolver, otherwise: Resolver) -> Resolver:
-    return lambda payload: otherwise(payload) if _is_blank(subject(payload)) else then(payload)
+def _unless_blank(subject: Resolver, then: Resolver, otherwise: Resolver, budget: Budget) -> Resolver:
+    def resolve(payload: Any) -> Any:
+        value = subject(payload)
+        budget.spend_on(value)
+        return otherwise(payload) if _is_blank(value) else then(payload)
+
+    return resolve
 
 
 def _is_blank(value: Any) -> bool:
@@ -53,10 +59,12 @@ def _is_blank(value: Any) -> bool:
 
 def exclude_when_null(argument: Any, compiler: Compile) -> Resolver:
     """Nulls removed from the value and from its objects, not from lists."""
-    resolve = compiler.value(argument)
+    resolve, budget = compiler.value(argument), compiler.budget
 
     def resolved(payload: Any) -> Any:
-        value = _null_as_undefined(resolve(payload))
+        found = resolve(payload)
+        budget.spend_on(found)
+        value = _null_as_undefined(found)
         return value if compiler.keeps else without_undefined(value)
 
     return resolved

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from relay.core.javascript.json import decoded, encoded
+from relay.core.mapping.budget import ITEM
 from relay.core.mapping.directives.resolver import Compile, Resolver, constant, failing
 from relay.core.mapping.errors import MappingError
 from relay.core.mapping.values import (
@@ -26,31 +28,34 @@ def flatten(argument: Any, compiler: Compile) -> Resolver:
         return failing('@flatten requires a "separator" key')
     separator = compiler.value(argument["separator"])
     resolve = compiler.keeping().value(argument.get("value", UNDEFINED))
-    whole_arrays = not is_falsy(argument.get("omitArrays"))
+    whole_arrays, budget = not is_falsy(argument.get("omitArrays")), compiler.budget
 
     def flattened(payload: Any) -> Any:
-        joint = separator(payload)
+        joint, value = separator(payload), resolve(payload)
         if type(joint) is not str:
             raise MappingError(["@flatten requires a string separator"])
+        budget.spend_on(value)
         found: JsonObject = {}
-        _flatten_into(found, resolve(payload), "", joint, whole_arrays=whole_arrays)
+        for path, member in _leaves(value, "", joint, whole_arrays=whole_arrays):
+            budget.spend(len(path))
+            found[path] = member
         return found if compiler.keeps else without_undefined(in_key_order(found))
 
     return flattened
 
 
-def _flatten_into(found: JsonObject, value: Any, prefix: str, joint: str, *, whole_arrays: bool) -> None:
+def _leaves(value: Any, prefix: str, joint: str, *, whole_arrays: bool) -> Iterator[tuple[str, Any]]:
     if value is UNDEFINED and not prefix:
         return
     if type(value) is dict or (type(value) is list and not whole_arrays):
         for key, member in members_of(value).items():
             path = f"{prefix}{joint}{key}" if prefix else key
             if type(member) is dict or (type(member) is list and not whole_arrays):
-                _flatten_into(found, member, path, joint, whole_arrays=whole_arrays)
+                yield from _leaves(member, path, joint, whole_arrays=whole_arrays)
             else:
-                found[path] = member
+                yield path, member
     else:
-        found[prefix] = value
+        yield prefix, value
 
 
 def json_text(argument: Any, compiler: Compile) -> Resolver:
@@ -62,12 +67,18 @@ def json_text(argument: Any, compiler: Compile) -> Resolver:
         return failing('@json requires a "mode" key')
     if is_falsy(argument.get("value")):
         return failing('@json requires a "value" key')
-    resolve = compiler.value(argument["value"])
-    if mode == "encode":
-        return lambda payload: encoded(resolve(payload))
-    if mode == "decode":
-        return lambda payload: decoded(resolve(payload))
-    return constant(UNDEFINED)
+    changes: dict[Any, Callable[[Any], Any]] = {"encode": encoded, "decode": decoded}
+    change = changes.get(mode) if type(mode) is str else None
+    if change is None:
+        return constant(UNDEFINED)
+    resolve, budget = compiler.value(argument["value"]), compiler.budget
+
+    def changed(payload: Any) -> Any:
+        value = resolve(payload)
+        budget.spend_on(value)
+        return change(value)
+
+    return changed
 
 
 _TYPEOF = {"directive": "object", "array": "object", "null": "object"}
@@ -86,7 +97,7 @@ def merge(argument: Any, compiler: Compile) -> Resolver:
     if type(objects) is not list:
         kind = kind_of(objects)
         return failing(f"@merge: expected opts.array, got {_TYPEOF.get(kind, kind)}")
-    inner = compiler.keeping()
+    inner, budget = compiler.keeping(), compiler.budget
     resolvers = [inner.value(element) for element in objects]
 
     def merged(payload: Any) -> Any:
@@ -94,6 +105,8 @@ def merge(argument: Any, compiler: Compile) -> Resolver:
         values = [resolve(payload) for resolve in resolvers]
         found: JsonObject = {}
         for value in reversed(values) if left_wins else values:
+            if type(value) in {str, list, dict}:
+                budget.spend(ITEM * len(value))
             found.update(members_of(value))
         return found if compiler.keeps else without_undefined(in_key_order(found))
 
@@ -111,5 +124,12 @@ def transform(argument: Any, compiler: Compile) -> Resolver:
     if type(argument["apply"]) is not dict:
         return failing('@transform "apply" key should be an object')
     apply = compiler.root(argument["apply"])
-    resolve = compiler.value(argument["mapping"])
-    return lambda payload: resolve(apply(payload))
+    resolve, budget = compiler.value(argument["mapping"]), compiler.budget
+
+    def transformed(payload: Any) -> Any:
+        data = apply(payload)
+        # What is made here is looked into again: twice the event, and twice that, would soon be without end.
+        budget.spend_on(data)
+        return resolve(data)
+
+    return transformed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
+from relay.core.mapping.budget import Budget
 from relay.core.mapping.errors import MappingError
 
 # From the payload (the event, or an item of a list) to a value or UNDEFINED. Results are shared with the payload and
@@ -34,6 +35,11 @@ class Compile(Protocol):
 
     def keeping(self) -> Compile:
         """A compiler whose objects keep undefined members, because to @merge and @flatten they matter."""
+        ...
+
+    @property
+    def budget(self) -> Budget:
+        """What directives that multiply must ask before they do."""
         ...
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from relay.core.mapping.budget import ITEM
 from relay.core.mapping.directives.resolver import Compile, Resolver, failing
 from relay.core.mapping.errors import MappingError
 from relay.core.mapping.paths import Steps, parse_path, walk
@@ -44,11 +45,14 @@ def array_path(argument: Any, compiler: Compile) -> Resolver:
     root = at(parse_path(first)) if type(first) is str else compiler.value(first)
     if type(shape) is not dict or not shape:
         return root
-    shaped = compiler.value(shape)
+    shaped, budget, computed = compiler.value(shape), compiler.budget, type(first) is not str
 
     def items(payload: Any) -> Any:
         value = root(payload)
+        if computed:  # items made of items made of items may repeat one event more often than can be walked through
+            budget.spend_on(value)
         if type(value) is list:
+            budget.spend(ITEM * len(value))
             return [shaped(item) for item in value]
         return [shaped(value)] if type(value) is dict else value
 

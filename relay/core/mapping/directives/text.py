@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from relay.core.javascript.text import length, trim
+from relay.core.mapping.budget import ITEM, Budget
 from relay.core.mapping.directives.resolver import Compile, Resolver, constant, failing
 from relay.core.mapping.errors import MappingError
 from relay.core.mapping.paths import parse_steps, walk
 from relay.core.mapping.values import UNDEFINED, JsonObject, exists, is_falsy, is_number, kind_of, text_of_value
 
-_TRIPLE = re.compile(r"\{\{\{([^}]+)\}\}\}")
-_DOUBLE = re.compile(r"\{\{([^}]+)\}\}")
 _LONGEST = 10  # UTF-16 units of a pattern or replacement
 _DOLLAR = re.compile(r"\$[$&`']")
 
@@ -21,25 +20,51 @@ _DOLLAR = re.compile(r"\$[$&`']")
 def template(argument: Any, compiler: Compile) -> Resolver:
     """Text with placeholders filled in; always text."""
     resolve = constant(argument) if type(argument) is str else compiler.value(argument)
-    if type(argument) is str and not _DOUBLE.search(argument):
+    if type(argument) is str and next(_placeholders(argument, 2), None) is None:
         return resolve
+    budget = compiler.budget
 
     def filled(payload: Any) -> str:
         text = resolve(payload)
         if type(text) is not str:
             raise MappingError([f"@template: expected string, got {kind_of(text)}"])
         # Two passes, so that what triple braces insert is itself expanded, as in the original.
-        return _fill(_DOUBLE, _fill(_TRIPLE, text, payload), payload)
+        return _filled(_filled(text, 3, payload, budget), 2, payload, budget)
 
     return filled
 
 
-def _fill(pattern: re.Pattern[str], text: str, payload: Any) -> str:
-    return pattern.sub(lambda found: _shown(walk(payload, parse_steps(trim(found[1])))), text)
+def _filled(text: str, braces: int, payload: Any, budget: Budget) -> str:
+    pieces, done = [], 0
+    for start, end in _placeholders(text, braces):
+        value = walk(payload, parse_steps(trim(text[start + braces : end - braces])))
+        budget.spend_on(value)
+        pieces += [text[done:start], _shown(value)]
+        done = end
+    budget.spend(len(text))
+    return "".join([*pieces, text[done:]])
 
 
 def _shown(value: Any) -> str:
     return text_of_value(value) if exists(value) else ""
+
+
+def _placeholders(text: str, braces: int) -> Iterator[tuple[int, int]]:
+    """Where ``{{…}}`` stand: from the first braces to the next closing one, if enough of those follow each other.
+
+    Looked for by hand, because a pattern looks again from each of thousands of braces that nobody closes.
+    """
+    opening, closing = "{" * braces, "}" * braces
+    start = text.find(opening)
+    while start >= 0:
+        close = text.find("}", start + braces)
+        if close < 0:
+            return
+        end = close + 1
+        if close > start + braces and text.startswith(closing, close):
+            end = close + braces
+            yield start, end
+        start = text.find(opening, end)
 
 
 def case(argument: Any, compiler: Compile) -> Resolver:
@@ -53,12 +78,13 @@ def case(argument: Any, compiler: Compile) -> Resolver:
         return constant(UNDEFINED)
     resolve = compiler.value(argument["value"])
     changes: dict[Any, Callable[[str], str]] = {"lower": str.lower, "upper": str.upper}
-    change = changes.get(operator) if type(operator) is str else None
+    change, budget = changes.get(operator) if type(operator) is str else None, compiler.budget
 
     def changed(payload: Any) -> Any:
         value = resolve(payload)
         if type(value) is not str:
             return value
+        budget.spend(len(value))
         if change is None:
             raise MappingError(['operator key should have a value of "lower" or "upper"'])
         return change(value)
@@ -75,7 +101,7 @@ def replace(argument: Any, compiler: Compile) -> Resolver:
     if is_falsy(argument.get("value")):
         return constant(UNDEFINED)
     resolve = compiler.value(argument["value"])
-    turns = _turns(argument)
+    turns = _turns(argument, compiler.budget)
 
     def replaced(payload: Any) -> str:
         value = resolve(payload)
@@ -90,7 +116,7 @@ def replace(argument: Any, compiler: Compile) -> Resolver:
     return replaced
 
 
-def _turns(options: JsonObject) -> list[Callable[[str], str]]:
+def _turns(options: JsonObject, budget: Budget) -> list[Callable[[str], str]]:
     """One or two replacements with the same flags."""
     ignore_case = not is_falsy(_option(options, "ignorecase", otherwise=False))
     everywhere = not is_falsy(_option(options, "global", otherwise=True))
@@ -99,7 +125,7 @@ def _turns(options: JsonObject) -> list[Callable[[str], str]]:
     if type(second[0]) is str and second[0] and type(second[1]) is str:
         pairs.append(second)
     return [
-        _replacement(text_of_value(pattern), text_of_value(new), ignore_case=ignore_case, everywhere=everywhere)
+        _replacement(text_of_value(pattern), text_of_value(new), budget, ignore_case=ignore_case, everywhere=everywhere)
         for pattern, new in pairs
     ]
 
@@ -109,7 +135,9 @@ def _option(options: JsonObject, name: str, *, otherwise: Any) -> Any:
     return otherwise if value is None else value
 
 
-def _replacement(pattern: str, new: str, *, ignore_case: bool, everywhere: bool) -> Callable[[str], str]:
+def _replacement(
+    pattern: str, new: str, budget: Budget, *, ignore_case: bool, everywhere: bool
+) -> Callable[[str], str]:
     too_long = next(
         (name for name, text in (("pattern", pattern), ("replacement", new)) if length(text) > _LONGEST), None
     )
@@ -119,12 +147,15 @@ def _replacement(pattern: str, new: str, *, ignore_case: bool, everywhere: bool)
     def replace_in(text: str) -> str:
         if too_long:
             raise MappingError([f'@replace requires a "{too_long}" less than {_LONGEST} characters'])
+        budget.spend(len(text))
         haystack = fold(text)
         pieces, done = [], 0
         found = haystack.find(needle)
         while found >= 0:
             end = found + len(needle)
-            pieces += [text[done:found], _expanded(new, text, found, end)]
+            inserted = _expanded(new, text, found, end)
+            budget.spend(ITEM + len(inserted))
+            pieces += [text[done:found], inserted]
             done = end
             found = haystack.find(needle, end) if everywhere else -1
         return "".join([*pieces, text[done:]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from relay.core.mapping.budget import Budget
 from relay.core.mapping.compiler import compile_root
 from relay.core.mapping.directives.resolver import Receipt
 from relay.core.mapping.errors import MappingError
@@ -35,14 +36,15 @@ Mend = Callable[[JsonObject, int, bool], Mended | None]
 
 def compile_mend(mapping: Any, schema: Schema, build: Builder) -> Mend:
     """For events that the subscription of this mapping rejects. Raises MappingError for an invalid mapping."""
-    receipt = Receipt()
-    resolve, mend_fields = compile_root(mapping, receipt), compile_fields(schema.fields)
+    receipt, budget = Receipt(), Budget()
+    resolve, mend_fields = compile_root(mapping, receipt, budget), compile_fields(schema.fields)
     lists = frozenset(field.name for field in schema.fields if field.many and field.kind is Kind.OBJECT)
     roots = list_roots(root_of(mapping), lists)
 
     def mend(event: JsonObject, now: int, audience: bool) -> Mended | None:  # noqa: FBT001 - see Mend
         repairs: list[Repair] = []
         receipt.at_ms = now * 1000
+        budget.renew()
         try:
             unfolded = unfold(event, roots)
             payload = resolve(unfolded)

@@ -35,6 +35,8 @@ def _texts(element: NumberedCheck, path: str) -> Check:
         return [
             str(value)
             if type(value) is str or (type(value) is int and -SAFE <= value <= SAFE)
+            else ("true" if value else "false")
+            if type(value) is bool
             else element(value, findings, path, index)
             for index, value in enumerate([value for value in values if exists(value)])
         ]

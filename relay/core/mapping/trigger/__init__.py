@@ -9,6 +9,8 @@ from relay.core.mapping.errors import TriggerError
 from relay.core.mapping.trigger.conditions import Condition
 from relay.core.mapping.trigger.parse import parse
 
+LONGEST = 50_000  # characters of a trigger, thousands of conditions
+
 
 class Trigger:
     """A compiled trigger: call it with an event.
@@ -30,5 +32,7 @@ def compile_trigger(fql: str) -> Trigger:
     """Raises TriggerError for a text that Segment cannot parse (and for which it sends nothing)."""
     if type(fql) is not str:
         raise TriggerError("a trigger must be a text")
+    if len(fql) > LONGEST:
+        raise TriggerError(f"the trigger is longer than {LONGEST:,} characters")
     condition, literal = parse(fql)
     return Trigger(condition, literal)

@@ -14,6 +14,7 @@ _ENDS = frozenset(" \t\n,])")  # and the end of the text: what may follow a comp
 _AFTER_WORD = _ENDS | frozenset(".(=!")
 _NUMBER = re.compile(r"[0-9+\-][0-9]*(\.?)([0-9]*)")
 _KEYWORDS = ("and", "or", "null")
+_LONGEST_KEYWORD = 4
 
 
 class Token(NamedTuple):
@@ -108,6 +109,8 @@ class _Scanner:
 
     def _swallowed(self) -> Token | None:
         """The original reads ahead for a keyword and loses what it read when the text ends first."""
+        if len(self._text) - self._at >= _LONGEST_KEYWORD:
+            return None
         rest = self._text[self._at :]
         for keyword in _KEYWORDS:
             if rest[0] == keyword[0] and len(rest) < len(keyword) and all(map(_is_word, rest)):
