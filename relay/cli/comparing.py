@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from relay.cli.previewing import Result
-from relay.core.javascript.json import compact
+from relay.core.mapping.json_text import compact
 
 Line = tuple[str, str]  # style, text
 Flat = dict[str, Any]  # "properties.contents[0].price" → value

@@ -18,9 +18,9 @@ from relay.cli.drawing import printable, screen
 from relay.cli.event_files import events_in, parsed
 from relay.cli.previewing import Previewer, Result, described
 from relay.core.event import JsonObject
-from relay.core.javascript.json import compact
 from relay.core.mapping import MappingError, load_presets
 from relay.core.mapping.document import Document, read_document
+from relay.core.mapping.json_text import compact
 from relay.core.mapping.presets import SLUGS
 
 DEFAULT_SOURCE_ID = "PREVIEW"

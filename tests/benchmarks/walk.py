@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from relay.core.javascript.json import compact
 from relay.core.mapping import UNDEFINED, load_presets
+from relay.core.mapping.json_text import compact
 from relay.core.mapping.paths import parse_path, walk
 from relay.core.mapping.schema.coercion import Findings
 from relay.core.mapping.subscription import KITS

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from relay.core.event import NO_WORTH, Worth
-from relay.core.javascript.json import compact
 from relay.core.mapping.compiler import compile_part
 from relay.core.mapping.errors import MappingError, TriggerError
+from relay.core.mapping.json_text import compact
 from relay.core.mapping.repair import Mend, Mended, Repair, compile_mend
 from relay.core.mapping.subscription import KITS, Kit, Rejected, Unsendable, compile_item
 from relay.core.mapping.trigger import Trigger, compile_trigger

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.javascript.json import compact, decoded, encoded
 from relay.core.javascript.text import cut, length, trim, unit_at, utf8, without_space
+from relay.core.mapping.json_text import compact, decoded, encoded
 from relay.core.mapping.values import UNDEFINED
 
 ANY_TEXT = st.text(st.characters(codec=None))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from relay.core.javascript.json import decoded, encoded
 from relay.core.mapping.budget import ITEM
 from relay.core.mapping.directives.resolver import Compile, Resolver, constant, failing
 from relay.core.mapping.errors import MappingError
+from relay.core.mapping.json_text import decoded, encoded
 from relay.core.mapping.values import (
     UNDEFINED,
     JsonObject,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from relay.core.javascript.json import encoded
+from relay.core.mapping.json_text import encoded
 from relay.core.mapping.liquid.body import Body
 from relay.core.mapping.liquid.errors import demand
 from relay.core.mapping.liquid.expressions import read_filtered

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
-from relay.core.javascript.json import encoded
 from relay.core.javascript.text import cut, length
+from relay.core.mapping.json_text import encoded
 from relay.core.mapping.liquid.errors import TemplateError
 from relay.core.mapping.liquid.values import whole
 

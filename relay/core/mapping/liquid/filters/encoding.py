@@ -12,8 +12,8 @@ from typing import Any
 from unicodedata import category
 from urllib.parse import quote, unquote_to_bytes
 
-from relay.core.javascript.json import encoded
 from relay.core.javascript.text import WHITESPACE, cut, to_units, utf8
+from relay.core.mapping.json_text import encoded
 from relay.core.mapping.liquid.errors import Fault
 from relay.core.mapping.liquid.rendering import ELEMENT, Rendering
 from relay.core.mapping.liquid.values import Word, integer, text_of, whole
