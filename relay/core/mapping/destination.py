@@ -138,10 +138,9 @@ class DestinationMapping:
     def _mended(
         self, subscription: _Subscription, event: JsonObject, received_s: int, result: Unsendable | Rejected
     ) -> Mended | None:
-        stage = result.stage if isinstance(result, Rejected) else "mapping"
-        if subscription.mend is None or stage == "trigger":
+        if subscription.mend is None:
             return None
-        return subscription.mend(event, received_s, stage == "audience")
+        return subscription.mend(event, received_s, result.stage if isinstance(result, Rejected) else "mapping")
 
     def _failed(self, subscription: _Subscription, event: JsonObject, result: Unsendable | Rejected) -> Item:
         message = result.message if isinstance(result, Rejected) else "; ".join(result.doubts)

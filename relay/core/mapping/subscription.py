@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from relay.core.mapping.directives.resolver import Receipt
 from relay.core.mapping.errors import MappingError, TriggerError
 from relay.core.mapping.gather import compile_gather
+from relay.core.mapping.repair import Stage
 from relay.core.mapping.schema import app, offline, web
 from relay.core.mapping.schema.coercion import Findings
 from relay.core.mapping.schema.field import Field, text
-from relay.core.mapping.schema.schema import Schema
+from relay.core.mapping.schema.schema import MISSING, Schema
 from relay.core.mapping.schema.settings import admitted_settings
 from relay.core.mapping.trigger import compile_trigger
 from relay.core.mapping.values import UNDEFINED, JsonObject, is_number
@@ -58,11 +59,13 @@ class Request:
 class Rejected:
     """Segment refuses to send this event; ``message`` is Segment's.
 
-    ``stage``: where it failed. ``audience`` is a look at the context after everything was found right.
+    ``stage``: where it failed. ``build``: every field was right, and still no item can be made of them; ``audience`` is
+    a look at the context after everything else; ``hopeless``: something is missing, or more is wrong
+    than anybody meant well.
     """
 
     message: str
-    stage: Literal["trigger", "mapping", "audience"] = "mapping"
+    stage: Stage = "mapping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Unsendable:
     doubts: tuple[str, ...]
 
 
+MOST_PROBLEMS = 200  # beyond them an event is not read once more: looking costs more than the event is worth
 # Segment looks for audience metadata after validation, and fails on nulls. The words are those of its engine.
 _AUDIENCE_FAILURE = "Cannot read properties of null (reading 'personas')"
 
@@ -94,18 +98,24 @@ def compile_item(kit: Kit, mapping: Any) -> Callable[[JsonObject, int], Built | 
             # Only an event that nests some hundred levels deep gets here; the stack is intact again.
             return Rejected("the event nests too deeply for this mapping")
         if findings.problems:
-            return Rejected(" ".join(findings.problems))
+            return Rejected(" ".join(findings.problems), _stage(findings.problems))
         context = event.get("context", UNDEFINED)
         if context is None or (type(context) is dict and context.get("personas", UNDEFINED) is None):
             return Rejected(_AUDIENCE_FAILURE, "audience")
         built = build(payload, now)
         if not isinstance(built, Built):
-            return Rejected(built.message)
+            return Rejected(built.message, "build")
         if findings.infinite or built.item["event_time"] is None:
             return Unsendable(built, _doubts(built, findings))
         return built
 
     return run
+
+
+def _stage(problems: Sequence[str]) -> Stage:
+    """Whether reading values once more may help: a field that is not there stays away."""
+    hopeless = len(problems) > MOST_PROBLEMS or any(MISSING in problem for problem in problems)
+    return "hopeless" if hopeless else "mapping"
 
 
 def _doubts(built: Built, findings: Findings) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from relay.core.mapping.presets import SLUGS
 
 Json = dict[str, Any]
 TIMES = 20
-DEAREST = 80
+DEAREST = 200  # 50 to 90 on a quiet machine: the bound is there for what grows faster than the event
 SIZE = 32_000  # bytes, as much as Segment takes
 DESTINATIONS = {slug: compile_destination(slug, "ID", load_presets(slug)) for slug in SLUGS}
 
@@ -48,7 +48,6 @@ PARAMETERS = "&".join(f"a{number}={number}" for number in range(3_000))
 EVENTS: dict[str, Json] = {
     "products": with_properties(products=[{"product_id": "1", "price": 1.5, "quantity": 1}] * 700),
     "empty products": with_properties(products=[{}] * 10_000),
-    "texts for products": with_properties(products=["x"] * 8_000),
     "products and one number": with_properties(products=[*[{"price": 1}] * 1_500, 5]),
     "prices in words": with_properties(products=[{"price": "12.5", "quantity": "3"}] * 1_000),
     "empty prices": with_properties(products=[{"price": "", "quantity": ""}] * 1_000),
@@ -87,8 +86,8 @@ EVENTS: dict[str, Json] = {
     "one list": order(properties=[1] * (SIZE // 2)),
 }
 # Each hash takes more than half a microsecond in OpenSSL alone, and a short text a fiftieth of that in the codec. A
-# refusal names every value that is wrong; a null of four bytes becomes a product of ninety. And of a text that the
-# codec only copies, each look at every character counts.
+# refusal names every value that is wrong; a text of four bytes becomes an empty product, a null one of ninety. And of a
+# text that the codec only copies, each look at every character counts.
 DEAR: dict[str, Json] = {
     "thousands of emails": with_properties(email=[f"{number:x}" for number in range(4_500)]),
     "thousands of phones": with_properties(phone=[f"{number}" for number in range(4_500)]),
@@ -98,6 +97,7 @@ DEAR: dict[str, Json] = {
     "lists for emails": with_properties(email=[[]] * 10_000),
     "prices that are none": with_properties(products=[{"price": "x"}] * 2_500),
     "numbers past 64 bits": with_properties(products=[{"price": 1e20}] * 2_000),
+    "texts for products": with_properties(products=["x"] * 8_000),
     "nulls for products": with_properties(products=[None] * 6_000),
     "escapes in a click id": with_url("https://x.example/?ttclid=" + "%41" * (SIZE // 3)),
     "escapes in keys": with_url("https://x.example/?" + "%61=%62&" * (SIZE // 8) + "ttclid=1"),

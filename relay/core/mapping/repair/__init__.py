@@ -6,6 +6,6 @@ stays wrong afterwards is refused with Segment's own message.
 """
 
 from relay.core.mapping.repair.mend import Mend, Mended, compile_mend
-from relay.core.mapping.repair.rules import Repair, Rule
+from relay.core.mapping.repair.rules import Repair, Rule, Stage
 
-__all__ = ["Mend", "Mended", "Repair", "Rule", "compile_mend"]
+__all__ = ["Mend", "Mended", "Repair", "Rule", "Stage", "compile_mend"]

@@ -11,7 +11,7 @@ from typing import Any
 from relay.core.javascript.dates import epoch_seconds
 from relay.core.javascript.numbers import number_of
 from relay.core.javascript.text import trim
-from relay.core.mapping.repair.amounts import amount
+from relay.core.mapping.repair.amounts import LONGEST, amount
 from relay.core.mapping.repair.rules import Repair, Rule
 from relay.core.mapping.schema.coercion import Findings, scalar
 from relay.core.mapping.schema.field import Field, Kind
@@ -87,7 +87,7 @@ def _scalar(field: Field) -> Mend:
     check, read = scalar(field), _READERS.get(field.kind)
 
     def mend(value: Any, repairs: list[Repair]) -> Any:
-        if value is None or value == "" or read is None or _passes(check, value):
+        if value is None or value == "" or read is None or _is_long(value) or _passes(check, value):
             return value
         subject = value[0] if type(value) is list and len(value) == 1 else value
         found, rules = read(field, subject)
@@ -97,6 +97,11 @@ def _scalar(field: Field) -> Mend:
         return found
 
     return mend
+
+
+def _is_long(value: Any) -> bool:
+    """A text in which nobody means a number, a word of a few, or a time; looking at it again would only take time."""
+    return type(value) is str and len(value) > LONGEST
 
 
 def _passes(check: Callable[[Any, Findings], Any], value: Any) -> bool:
@@ -147,6 +152,8 @@ def _moment(field: Field) -> Mend:
 
     def mend(value: Any, repairs: list[Repair]) -> Any:
         subject = value[0] if type(value) is list and len(value) == 1 else value
+        if _is_long(subject):
+            return value
         if is_number(subject) or (type(subject) is str and subject and epoch_seconds(subject) is None):
             seconds = _epoch(subject)
             if seconds is not None:

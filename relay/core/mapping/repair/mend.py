@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from relay.core.mapping.budget import Budget
@@ -11,7 +11,7 @@ from relay.core.mapping.directives.resolver import Receipt
 from relay.core.mapping.errors import MappingError
 from relay.core.mapping.repair.fields import compile_fields
 from relay.core.mapping.repair.products import list_roots, unfold
-from relay.core.mapping.repair.rules import Repair, Rule
+from relay.core.mapping.repair.rules import Repair, Rule, Stage
 from relay.core.mapping.schema.coercion import Findings
 from relay.core.mapping.schema.field import Kind
 from relay.core.mapping.schema.schema import Schema
@@ -21,6 +21,8 @@ from relay.core.tiktok.items import Builder, Built
 
 _UNFOLDED = Repair(Rule.PRODUCTS, "Contents")
 _NO_AUDIENCE = Repair(Rule.AUDIENCE, "")
+_BEYOND_REPAIR = frozenset({"trigger", "hopeless"})
+Admit = Callable[[Any, Findings], JsonObject]
 
 
 class Mended(NamedTuple):
@@ -30,8 +32,8 @@ class Mended(NamedTuple):
     repairs: tuple[Repair, ...]
 
 
-# (event, now in whole seconds, whether Segment stumbled over audience metadata) → a valid item, or None
-Mend = Callable[[JsonObject, int, bool], Mended | None]
+# (event, now in whole seconds, where Segment stumbled) → a valid item, or None
+Mend = Callable[[JsonObject, int, Stage], Mended | None]
 
 
 def compile_mend(mapping: Any, schema: Schema, build: Builder) -> Mend:
@@ -41,25 +43,33 @@ def compile_mend(mapping: Any, schema: Schema, build: Builder) -> Mend:
     lists = frozenset(field.name for field in schema.fields if field.many and field.kind is Kind.OBJECT)
     roots = list_roots(root_of(mapping), lists)
 
-    def mend(event: JsonObject, now: int, audience: bool) -> Mended | None:  # noqa: FBT001 - see Mend
-        repairs: list[Repair] = []
+    def mend(event: JsonObject, now: int, stage: Stage) -> Mended | None:
+        if stage in _BEYOND_REPAIR:
+            return None
         receipt.at_ms = now * 1000
         budget.renew()
+        unfolded = unfold(event, roots)
+        done = [_UNFOLDED] if unfolded is not event else []
+        if stage == "build" and not done:
+            return None  # no value is wrong, so there is nothing to read once more
         try:
-            unfolded = unfold(event, roots)
             payload = resolve(unfolded)
         except (MappingError, RecursionError):
             return None
-        if type(payload) is not dict:
-            return None
-        findings = Findings()
-        admitted = schema.admit(mend_fields(payload, repairs), findings)
-        if findings.problems or findings.infinite:
-            return None
-        built = build(admitted, now)
-        if not isinstance(built, Built) or built.item["event_time"] is None:
-            return None
-        done = ([_UNFOLDED] if unfolded is not event else []) + repairs + ([_NO_AUDIENCE] if audience else [])
-        return Mended(built, tuple(dict.fromkeys(done)))
+        if type(payload) is dict:
+            payload = mend_fields(payload, done)
+            done += [_NO_AUDIENCE] if stage == "audience" else []
+        return _rebuilt(schema.admit, build, payload, now, done) if done else None
 
     return mend
+
+
+def _rebuilt(admit: Admit, build: Builder, payload: Any, now: int, repairs: Sequence[Repair]) -> Mended | None:
+    findings = Findings()
+    admitted = admit(payload, findings)
+    if findings.problems or findings.infinite:
+        return None
+    built = build(admitted, now)
+    if not isinstance(built, Built) or built.item["event_time"] is None:
+        return None
+    return Mended(built, tuple(dict.fromkeys(repairs)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Stage = Literal["trigger", "mapping", "hopeless", "build", "audience"]
 
 
 class Rule(StrEnum):

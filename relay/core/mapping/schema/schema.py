@@ -10,6 +10,7 @@ from relay.core.mapping.schema.field import Demand, Field, Kind
 from relay.core.mapping.schema.lists import list_of
 from relay.core.mapping.values import UNDEFINED, JsonObject, kind_of
 
+MISSING = "is missing the required field"  # stands in every problem of that kind
 # Puts a value into a payload as the destination takes it, or leaves the payload alone when there is nothing to put.
 Fill = Callable[[Any, JsonObject, Findings], None]
 
@@ -118,7 +119,7 @@ class Schema:
 
 
 def _missing_field(name: str, owner: str = "The root value") -> str:
-    return f"{owner} is missing the required field '{name}'."
+    return f"{owner} {MISSING} '{name}'."
 
 
 def _required_members(field: Field) -> dict[str, str]:
