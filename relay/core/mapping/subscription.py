@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from relay.core.mapping.directives.resolver import Receipt
@@ -65,7 +65,7 @@ class Rejected:
     """
 
     message: str
-    stage: Stage = "mapping"
+    stage: Stage = field(default="mapping", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
