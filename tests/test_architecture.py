@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,18 @@ def test_the_diagram_of_the_gate_is_the_table() -> None:
     drawn = re.findall(r"^    (\w+) --> (\w+):", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     moves = {(state.value, after.value) for (state, _), after in MOVES.items() if state is not after}
     assert set(drawn) == moves
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "core.javascript.dates",
+        "core.mapping.json_text",
+        "core.mapping.repair",
+        "core.segment.decode",
+        "core.tiktok.items",
+    ],
+)
+def test_a_module_can_be_the_first_to_be_imported(name: str) -> None:
+    """Circles show only to whoever enters them from the wrong side."""
+    subprocess.run([sys.executable, "-c", f"import relay.{name}"], check=True, timeout=60)

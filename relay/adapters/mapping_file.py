@@ -51,9 +51,10 @@ class WatchedFile:
     def _content(self) -> bytes:
         # Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a regular file")
         with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "not a regular file")
             return stream.read(MOST_BYTES + 1)
 
     def _signature(self) -> Signature | None:

@@ -23,7 +23,9 @@ from relay.engine.standby import Standby
 from relay.ports import Clock, Sender, Tell
 
 SLICE = 100
-"""Entries mapped before intake gets its turn on the event loop: about 4 ms."""
+"""Entries mapped before intake gets its turn on the event loop: about 4 ms, unless they are of the dearest kind."""
+STEP, LONG_S = 10, 0.005
+"""After every so many entries the clock is asked whether it has been too long already."""
 OLDEST_MS = 600_000
 """What was judged sendable longer ago is given back and judged again: the machine may have slept between two calls.
 Wall clock, because a monotonic one stands still meanwhile."""
@@ -101,9 +103,12 @@ class Consignment:
     async def _map(self) -> None:
         # One lease at a time, in the order of their claims: the first call leaves while the next one is mapped.
         async with self._desk.mapping:
-            for part in _slices(self._claimed.entries):
+            rested, clock = self._desk.clock.monotonic(), self._desk.clock
+            for number, part in enumerate(_slices(self._claimed.entries), 1):
                 self._account.add(part)
-                await asyncio.sleep(0)
+                if number % (SLICE // STEP) == 0 or clock.monotonic() - rested > LONG_S:
+                    await asyncio.sleep(0)
+                    rested = clock.monotonic()
 
     async def _send(self, parcels: Sequence[Parcel]) -> None:
         """Make calls until all have a verdict, or one says that this is not the time."""
@@ -237,8 +242,8 @@ class Consignment:
 
 
 def _slices(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    for start in range(0, len(entries), SLICE):
-        yield entries[start : start + SLICE]
+    for start in range(0, len(entries), STEP):
+        yield entries[start : start + STEP]
 
 
 def _answered(destination: str, reply: Reply, judgement: Judgement, items: int) -> CallAnswered:

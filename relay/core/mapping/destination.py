@@ -12,6 +12,7 @@ from relay.core.mapping.errors import MappingError, TriggerError
 from relay.core.mapping.json_text import compact
 from relay.core.mapping.repair import Mend, Mended, Repair, compile_mend
 from relay.core.mapping.subscription import KITS, Kit, Rejected, Unsendable, compile_item
+from relay.core.mapping.syntax import ROOT_KEY
 from relay.core.mapping.trigger import Trigger, compile_trigger
 from relay.core.mapping.values import JsonObject
 from relay.core.segment.worth import appraise
@@ -126,7 +127,7 @@ class DestinationMapping:
                 return self._failed(subscription, event, result)
             result, repairs = mended
         source, test_event_code, data = result
-        if source != "web" and (doomed := doom(source, data)):
+        if (source != "web" or not data["event"]) and (doomed := doom(source, data)):
             return Item(subscription.name, data["event"], source, test_event_code, None, doomed, repairs)
         body = compact(data)
         odd = cautions(source, data, body, received_s)
@@ -205,7 +206,7 @@ def _compiled(
         problems += [f"{name}: {text}" for text in problem.errors]
     if trigger is None or run is None:
         return None
-    named = mapping.get("event") if type(mapping) is dict else None
+    named = mapping.get("event") if type(mapping) is dict and ROOT_KEY not in mapping else None
     names = (named,) if type(named) is str else ()
     mend = compile_mend({} if mapping is None else mapping, kit.schema, kit.build) if repair else None
     return _Subscription(name, place, trigger, _guarded(trigger, run), _event_of(mapping), names, mend)
@@ -228,7 +229,7 @@ def _guarded(trigger: Trigger, run: _Run) -> _Run:
 
 def _event_of(mapping: Any) -> Callable[[JsonObject], str]:
     """TikTok's event name as the mapping says it; '' when it depends on more than this one field."""
-    named = mapping.get("event", "") if type(mapping) is dict else ""
+    named = mapping.get("event", "") if type(mapping) is dict and ROOT_KEY not in mapping else ""
     if type(named) is str:
         return lambda _event: named
     resolve = compile_part(named)
@@ -238,6 +239,8 @@ def _event_of(mapping: Any) -> Callable[[JsonObject], str]:
             found = resolve(event)
         except (MappingError, RecursionError):
             return ""
+        if type(found) is list and len(found) == 1:  # sent as its element, as Segment coerces it
+            found = found[0]
         return found if type(found) is str else ""
 
     return resolved

@@ -61,7 +61,9 @@ def select(
         elif forbidden_by_consent(event, categories):
             why = Why.CONSENT_REFUSED
         else:
-            wanted.append(route.engagement if route.conversions.isdisjoint(names) else route.conversion)
+            # A name that only the mapping of the whole event would tell ('') may be a purchase's.
+            engagement = route.conversions.isdisjoint(names) and "" not in names
+            wanted.append(route.engagement if engagement else route.conversion)
     return wanted, Why.NONE if wanted else why
 
 

@@ -29,6 +29,7 @@ class Caution(StrEnum):
     OWN_NAME = "own_name"
     EMPTY_PHONE = "empty_phone"
     LARGE = "large"
+    HALF_CHARACTER = "half_character"
 
 
 WORDS = {
@@ -39,6 +40,7 @@ WORDS = {
     Caution.FUTURE: "the time lies in the future",
     Caution.OWN_NAME: "offline events need one of TikTok's standard names",
     Caution.EMPTY_PHONE: "the phone number has no digits, so its hash matches nobody",
+    Caution.HALF_CHARACTER: "the mapping cut a character in two, and a strict reader refuses what is left",
     Caution.LARGE: "the item is so large that TikTok may refuse it",
 }
 
@@ -46,8 +48,10 @@ WORDS = {
 def doom(event_source: str, item: JsonObject) -> str:
     """Why TikTok is bound to refuse the item, '' when it is not. The schema has seen to all types already.
 
-    Of the web's nothing is known that a schema lets pass and TikTok refuses.
+    Of the web's nothing else is known that a schema lets pass and TikTok refuses.
     """
+    if not item["event"]:
+        return "TikTok takes no event without a name"
     if event_source == "crm" and not item.get("lead", {}).get("lead_id"):
         return "TikTok takes no CRM event without a lead_id"
     if event_source == "app" and not item["app"]["app_id"]:
@@ -71,6 +75,8 @@ def cautions(event_source: str, item: JsonObject, body: bytes, received_s: int) 
         odd += (Caution.OWN_NAME,)
     if len(body) > LARGE:
         odd += (Caution.LARGE,)
+    if b"\\ud" in body:
+        odd += (Caution.HALF_CHARACTER,)
     return odd + _badly_hashed(phones) if phones else odd
 
 

@@ -40,6 +40,11 @@ def test_the_class_is_the_destinations() -> None:
     assert select(EVENT, [best], sdk=False)[0] == [("best", EntryClass.CONVERSION)]  # one matching conversion is enough
 
 
+def test_a_name_that_nobody_knows_yet_may_be_a_purchase() -> None:
+    unknown = Route("web", frozenset(), lambda _: ("",), frozenset({"CompletePayment"}))
+    assert select(EVENT, [unknown], sdk=False)[0] == [("web", EntryClass.CONVERSION)]
+
+
 def test_one_destination_may_be_forbidden_and_another_not() -> None:
     assert names({**EVENT, "integrations": {"TikTok Conversions": False}}) == [("app", EntryClass.ENGAGEMENT)]
     assert names({**EVENT, "integrations": {"All": False, "TikTok App Events": True}}, sdk=True) == [

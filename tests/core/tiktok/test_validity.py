@@ -53,6 +53,7 @@ WEB, APP, OFFLINE = "tiktok-conversions", "tiktok-app-events", "tiktok-offline-c
         (WEB, {"event": "Wishlisted"}, {}, ()),
         (OFFLINE, {"event": "Wishlisted"}, {}, (Caution.OWN_NAME,)),
         (WEB, {}, {"query": "x" * LARGE}, (Caution.LARGE,)),
+        (WEB, {}, {"query": "half \ud83d"}, (Caution.HALF_CHARACTER,)),
     ],
 )
 def test_odd_items_are_sent_and_told(
@@ -70,11 +71,12 @@ def test_odd_items_are_sent_and_told(
     [
         (WEB, {"event_source": "crm", "lead_fields": {}}, "TikTok takes no CRM event without a lead_id"),
         (WEB, {"event_source": "crm", "lead_fields": {"lead_id": ""}}, "TikTok takes no CRM event without a lead_id"),
+        (WEB, {"event": {"@path": "$.properties.names"}}, "TikTok takes no event without a name"),
         (APP, {"app": {"app_id": ""}}, "TikTok takes no app event without an app_id"),
     ],
 )
 def test_a_doomed_item_is_found_before_it_spoils_a_batch(slug: str, mapping: dict[str, Any], message: str) -> None:
-    item = only(slug, mapping)
+    item = only(slug, mapping, names=[""])
     assert (item.error, item.body, item.data) == (message, b"", None)
 
 

@@ -20,6 +20,7 @@ _CODES = frozenset(
     "MMK MNT MOP MUR MXN MYR NGN NIO NOK NPR NZD OMR PAB PEN PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SEK SGD SYP THB "
     "TND TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND XAF XOF YER ZAR ZMW".split()
 )
+_THOUSANDTHS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())  # currencies with three decimals
 _SHORT = frozenset("kr kr. Kč zł Ft lei лв руб руб. грн Rs Rs. RM Rp R лв. din. KM TL".split())
 _AMOUNT = re.compile(
     r"""(?P<before>[^\d,\-−\s]{0,4})\ ?
@@ -42,8 +43,8 @@ def amount(text: str) -> tuple[str, tuple[Rule, ...]] | None:
     tokens = [token for token in (before, found["before"] if found["inner"] else "", found["after"]) if token]
     if len(tokens) > 1 or not all(map(_is_currency, tokens)):
         return None
-    written = number
-    read = _read(written.rstrip(".,") if found["dash"] else written, money=bool(tokens))
+    fine = any(token.upper() in _THOUSANDTHS for token in tokens)
+    read = _whole(number.rstrip(".,")) if found["dash"] else _read(number, money=bool(tokens), fine=fine)
     if read is None:
         return None
     number, rules = read
@@ -70,9 +71,17 @@ def _is_currency(token: str) -> bool:
     return token in _SHORT or (token.upper() in _CODES and token in {token.upper(), token.lower()})
 
 
-def _read(written: str, *, money: bool) -> tuple[str, tuple[Rule, ...]] | None:
-    """Digits and separators, without sign and currency."""
-    whole, point, fraction = _halves(written, money=money)
+def _whole(written: str) -> tuple[str, tuple[Rule, ...]] | None:
+    """A number whose decimals are a dash: every mark in it is one between thousands."""
+    digits = _ungrouped(written)
+    if digits is None:
+        return None
+    return digits, (Rule.THOUSANDS,) if len(digits) < len(written) else ()
+
+
+def _read(written: str, *, money: bool, fine: bool) -> tuple[str, tuple[Rule, ...]] | None:
+    """Digits and separators, without sign and currency. ``fine``: the currency has three decimals."""
+    whole, point, fraction = _halves(written, money=money, fine=fine)
     if whole is None or not (fraction.isdigit() or fraction == point == "" or written.endswith(".")):
         return None
     digits = _ungrouped(whole)
@@ -82,7 +91,7 @@ def _read(written: str, *, money: bool) -> tuple[str, tuple[Rule, ...]] | None:
     return digits + (f".{fraction}" if fraction else ""), rules
 
 
-def _halves(written: str, *, money: bool) -> tuple[str | None, str, str]:
+def _halves(written: str, *, money: bool, fine: bool) -> tuple[str | None, str, str]:
     """What stands before the decimal separator, the separator, and what stands behind it; None when ambiguous."""
     dots, commas = written.count("."), written.count(",")
     if dots and commas:
@@ -97,7 +106,8 @@ def _halves(written: str, *, money: bool) -> tuple[str | None, str, str]:
         if _may_group(before, behind):
             # Three digits behind one mark: a comma is the English one for thousands. A dot is a decimal point where
             # Segment reads it; beside a currency it may be the continental mark for thousands just as well.
-            ambiguous = point == "." and money
+            # And of "12,500 KWD" nobody knows whether it is twelve or twelve thousand.
+            ambiguous = (point == "." and money) or (point == "," and fine)
             return (None, "", "") if ambiguous else (written, "", "") if point == "," else (before, point, behind)
     whole, _, fraction = written.rpartition(point)
     return whole, point, fraction

@@ -18,8 +18,9 @@ from relay.core.mapping.schema.field import Field, Kind
 from relay.core.mapping.values import UNDEFINED, JsonObject, is_number
 
 TIMESTAMP = "timestamp"
-IDENTITY = frozenset({"event", "event_id", "event_source", "event_spec_type"})
-"""Without these an item is another one: TikTok tells events apart by them."""
+IDENTITY = frozenset({"event", "event_id", "event_source", "event_spec_type", TIMESTAMP})
+"""Without these an item is another one: TikTok tells events apart by them, and no time would be the time of receipt."""
+MOST = 200  # values of one event; so many are no slips any more, and looking takes time
 EARLIEST_S, LATEST_S = 946_684_800, 4_102_444_800  # the years 2000 and 2100
 UNITS = (1, 1_000, 1_000_000, 1_000_000_000)  # a second in s, ms, µs, ns
 _DIGITS = re.compile(r"\d{9,20}(?:\.\d{1,9})?", re.ASCII)
@@ -90,8 +91,8 @@ def _scalar(field: Field) -> Mend:
         if value is None or value == "" or read is None or _is_long(value) or _passes(check, value):
             return value
         subject = value[0] if type(value) is list and len(value) == 1 else value
-        found, rules = read(field, subject)
-        if found is not UNDEFINED and not _passes(check, found):
+        found, rules = read(field, subject) if len(repairs) < MOST else (value, ())
+        if not rules or (found is not UNDEFINED and not _passes(check, found)):
             return value
         repairs += [Repair(rule, field.title) for rule in rules]
         return found
@@ -151,7 +152,7 @@ def _moment(field: Field) -> Mend:
     plain = _scalar(field)
 
     def mend(value: Any, repairs: list[Repair]) -> Any:
-        subject = value[0] if type(value) is list and len(value) == 1 else value
+        subject = _inner(value)
         if _is_long(subject):
             return value
         if is_number(subject) or (type(subject) is str and subject and epoch_seconds(subject) is None):
@@ -165,6 +166,12 @@ def _moment(field: Field) -> Mend:
         return plain(value, repairs)
 
     return mend
+
+
+def _inner(value: Any) -> Any:
+    """What stands alone in a list or an object, as databases write times: ``{"$date": 1718452800000}``."""
+    inner = list(value.values()) if type(value) is dict else value
+    return inner[0] if type(inner) is list and len(inner) == 1 else value
 
 
 def _epoch(value: Any) -> int | None:

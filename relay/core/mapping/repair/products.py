@@ -9,7 +9,7 @@ import orjson
 from relay.core.mapping.paths import Steps, parse_path, walk
 from relay.core.mapping.values import UNDEFINED, JsonObject, is_index
 
-LONGEST = 1_000_000  # characters of JSON text; a Segment event has at most 32 KB (Segment sheet section 2.2)
+LONGEST = 32_768  # characters of JSON text; a Segment event has at most 32 KB (Segment sheet section 2.2)
 
 
 def list_roots(mapping: Any, names: frozenset[str]) -> tuple[Steps, ...]:

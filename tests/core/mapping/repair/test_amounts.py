@@ -28,6 +28,9 @@ MONEY, THOUSANDS, COMMA = Rule.MONEY, Rule.THOUSANDS, Rule.DECIMAL_COMMA
         ("5 kr.", "5", (MONEY,)),
         ("19,- €", "19", (MONEY,)),
         ("$12.", "12", (MONEY,)),
+        ("1.234,-", "1234", (MONEY, THOUSANDS)),
+        ("1.234,-- €", "1234", (MONEY, THOUSANDS)),
+        ("12.500 KWD".replace(".500", ".5"), "12.5", (MONEY,)),
         ("1,234", "1234", (THOUSANDS,)),
         ("1,234.50", "1234.50", (THOUSANDS,)),
         ("1.234.567", "1234567", (THOUSANDS,)),
@@ -51,7 +54,7 @@ def test_what_people_write(text: str, number: str, rules: tuple[Rule, ...]) -> N
     "text",
     [
         *("", "£", "free", "12abc", "1,2,3", "1..2", "1,234,5", "1e5", "5.00.", "12 34", "$5 USD", "€ 1.234", "١٢"),
-        *("3 for 2", "9" * 65),
+        *("3 for 2", "9" * 65, "12,500 TND", "1.500 KWD", "12.34,-"),
     ],
 )
 def test_what_cannot_be_read_in_one_way_is_not_read(text: str) -> None:

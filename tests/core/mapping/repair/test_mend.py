@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,32 @@ def test_what_segment_sends_is_never_touched(event: dict[str, Any]) -> None:
     with_repair, without = only(event), only(event, repair=False)
     assert with_repair.data == without.data
     assert with_repair.repairs == ()
+
+
+@pytest.mark.parametrize("timestamp", [{"$date": 1718452800000}, [1718452800], {"at": ["2024-06-15T12:00:00.000Z "]}])
+def test_a_time_that_stands_alone_in_an_object_is_read(timestamp: object) -> None:
+    item = only({**ORDER, "timestamp": timestamp})
+    assert item.event_time == (1718452800 if "at" not in str(timestamp) or "$date" in str(timestamp) else None)
+
+
+@pytest.mark.parametrize("timestamp", [["2020-01-01", "x"], {"a": 1, "b": 2}, [], {"seconds": 1, "nanos": 0}])
+def test_a_time_is_never_left_out(timestamp: object) -> None:
+    """Without one the event would be given the time of its receipt."""
+    assert only({**ORDER, "timestamp": timestamp}).data is None
+
+
+@pytest.mark.parametrize("value", [[[5]], [[True]]])
+def test_nothing_changes_without_a_rule(value: object) -> None:
+    item = only(order(value=value))
+    assert (item.data, item.repairs) == (None, ())
+
+
+def test_more_than_somebody_meant_well_is_not_read() -> None:
+    few, many = ([{"product_id": "a", "price": "$5"}] * count for count in (200, 201))
+    assert only(order(products=few)).data is not None
+    assert only(order(products=many)).data is None
+    disguised = json.dumps([{"product_id": "a", "price": "$5"}] * 250)
+    assert only(order(products=disguised)).data is None
 
 
 def test_the_readme_lists_every_rule_and_caution() -> None:
