@@ -150,6 +150,18 @@ class ModeStore(Protocol):
         ...
 
 
+class Roster(Protocol):
+    """Who delivers at the moment: they share one budget of calls."""
+
+    async def announce(self, replica: str) -> int:
+        """Say that it delivers; how many do, itself included. One that is silent for ten seconds is gone."""
+        ...
+
+    async def leave(self, replica: str) -> None:
+        """Say that it delivers no more."""
+        ...
+
+
 class Sender(Protocol):
     """One call to TikTok. Never raises for the network's sake: what went wrong is in the reply."""
 

@@ -240,7 +240,7 @@ class Service:
                     self._tokens[destination.name],
                 )
             )
-        work = DeliveryParts(redis.owed, redis.gates, self._clock, self._chance, self._tell, redis.modes)
+        work = DeliveryParts(redis.owed, redis.gates, self._clock, self._chance, self._tell, redis.modes, redis.roster)
         options = DeliveryOptions(
             replica=self._replica,
             linger_s=self._settings.delivery.linger,

@@ -131,7 +131,7 @@ class Consignment:
                 search.accepted(piece)
                 self._book_accepted(piece.batch, judgement)
             case Verdict.SPLIT | Verdict.DEAD_LETTER:
-                culprit = search.refused(piece, judgement)
+                culprit = search.refused(piece, judgement, doubted=self._desk.suspicion.rising)
                 if culprit is not None:
                     self._account.refused(culprit, judgement)
                 elif judgement.stored is not Stored.NO:

@@ -20,11 +20,14 @@ from relay.engine.gatekeeper import Gatekeeper
 from relay.engine.pump import Pump
 from relay.engine.settle import Settling
 from relay.engine.standby import Standby, Turn
-from relay.ports import Chance, Clock, GateStore, ModeStore, Owed, Sender, Tell
+from relay.ports import Chance, Clock, GateStore, ModeStore, Owed, Roster, Sender, Tell
 
 PAUSED = "paused"
 SHORTEST_TICK_S = 0.01
 TEND_S = 1.0
+SPREAD_S = 1.0
+"""A replica that is not alone begins somewhere in here: many that are started together do not ask together, and the
+others have made room in the budget of calls."""
 OTHER_SENDERS = frozenset({"segment", "pixel"})
 TURNED = {
     Mode.ACTIVE: "it stood by and is active now: all {:,} entries owed will be sent; Segment may have sent them too, so"
@@ -81,6 +84,7 @@ class DeliveryParts:
     chance: Chance
     tell: Tell
     modes: ModeStore
+    roster: Roster
 
 
 class Delivery:
@@ -93,10 +97,13 @@ class Delivery:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Deliver until ``stopping``; then finish what is in flight, bounded, and give unsent leases back."""
+        if await self._share() > 1:
+            await self._parts.clock.sleep(self._parts.chance.uniform(0, SPREAD_S))
         async with asyncio.TaskGroup() as tasks:
             around = (
                 tasks.create_task(self._stop_after(stopping), name="stop delivery"),
                 tasks.create_task(self._tick(), name="delivery's clock"),
+                tasks.create_task(self._keep_sharing(), name="share the budget"),
                 *(tasks.create_task(self._tend(pump), name=f"tend {name}") for name, pump in self._pumps.items()),
             )
             async with asyncio.TaskGroup() as pumps:
@@ -104,6 +111,8 @@ class Delivery:
                     pumps.create_task(pump.run(), name=f"deliver {name}")
             for task in around:
                 task.cancel()
+        with suppress(StoreUnavailable, StoreMisused):
+            await self._parts.roster.leave(self._options.replica)
 
     def wake(self) -> None:
         """Something was appended in this process."""
@@ -212,6 +221,21 @@ class Delivery:
             with suppress(StoreUnavailable, StoreMisused):  # the pump tells of a damaged key, others that it is away
                 await pump.desk.standby.tend()
             await self._parts.clock.sleep(TEND_S)
+
+    async def _keep_sharing(self) -> None:
+        """Who stops starts no call any more, so it needs no share."""
+        while not self._stopping.is_set():
+            await self._parts.clock.sleep(TEND_S)
+            await self._share()
+
+    async def _share(self) -> int:
+        """Say that this replica delivers, and take its share of the calls; how many share, 0 when nobody knows."""
+        with suppress(StoreUnavailable, StoreMisused):
+            replicas = await self._parts.roster.announce(self._options.replica)
+            for pump in self._pumps.values():
+                pump.desk.governor.share(replicas)
+            return replicas
+        return 0
 
     async def _tick(self) -> None:
         """One timer for everything that waits for time to pass."""

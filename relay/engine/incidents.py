@@ -209,6 +209,10 @@ class Docket:
             return
         if known and known.number == found[0].number:  # what was seen since the last sample stands in no record yet
             found[0] = replace(found[0], troubled_ms=max(known.troubled_ms, found[0].troubled_ms))
+        if (
+            known and not found[0].ongoing
+        ):  # closed by another replica: what was delivered here until then belongs to it
+            await self._add(known)
         self._adopt(found[0])
 
     def _adopt(self, incident: Incident, *, found: bool = True) -> None:

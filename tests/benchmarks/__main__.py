@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks import bench_drain, bench_intake, bench_mapping, bench_memory
+from tests.benchmarks import bench_destinations, bench_drain, bench_intake, bench_mapping, bench_memory
 from tests.benchmarks.load import events
 
 BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
@@ -16,6 +16,7 @@ BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "memory": bench_memory.run,
     "intake": bench_intake.run,
     "drain": bench_drain.run,
+    "destinations": bench_destinations.run,
 }
 
 

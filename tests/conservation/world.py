@@ -32,13 +32,13 @@ from relay.core.event import (
 )
 from relay.core.notices import Notice
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts, Destination
-from relay.ports import DeadLetters, GateStore, Inbox, ModeStore, Owed
+from relay.ports import DeadLetters, GateStore, Inbox, ModeStore, Owed, Roster
 from tests.conservation.tiktok import MOODS, CountingTikTok
 from tests.conservation.watch import WatchedModes, WatchedOwed, Witness
 from tests.twins.clock import Dice, FakeClock
 from tests.twins.rig import told_ledger
 from tests.twins.tiktok import PlainMapping
-from tests.twins.weather import Weather, WeatheredGates, WeatheredModes, WeatheredOwed
+from tests.twins.weather import Weather, WeatheredGates, WeatheredModes, WeatheredOwed, WeatheredRoster
 
 NAMES = ("a", "b")
 STREAMS = [StreamKey(name, klass) for name in NAMES for klass in EntryClass]
@@ -48,7 +48,7 @@ MAY_DOUBLE = {"overlap", "ambiguous"}
 
 
 class Store(Protocol):
-    """The five ports."""
+    """The ports that replicas and clients work with."""
 
     @property
     def inbox(self) -> Inbox: ...
@@ -64,6 +64,9 @@ class Store(Protocol):
 
     @property
     def modes(self) -> ModeStore: ...
+
+    @property
+    def roster(self) -> Roster: ...
 
 
 async def nothing() -> None:
@@ -139,6 +142,7 @@ class World:
             Dice(self.dice.randrange(2**32)),
             self.told.append,
             WeatheredModes(self.modes, weather),
+            WeatheredRoster(self.store.roster, weather),
         )
         senders = zip(NAMES, ("nobody", "segment"), strict=True)
         destinations = [

@@ -17,7 +17,7 @@ from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.event import NO_WORTH, EntryClass, NewEntry, StreamKey, Worth
-from relay.ports import DeadLetters, GateStore, Inbox, Incidents, ModeStore, Owed, Tracks
+from relay.ports import DeadLetters, GateStore, Inbox, Incidents, ModeStore, Owed, Roster, Tracks
 from tests.contract.valkey import running_valkey, valkey_server
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
@@ -46,6 +46,7 @@ class Subject:
     modes: ModeStore
     clock: FakeClock | SystemClock
     tracks: Tracks
+    roster: Roster
 
     @property
     def now_ms(self) -> int:
@@ -71,7 +72,15 @@ class Subject:
 
 def ports_of(store: MemoryStore | RedisStore, clock: FakeClock | SystemClock) -> Subject:
     return Subject(
-        store.inbox, store.owed, store.dead_letters, store.gates, store.incidents, store.modes, clock, store.tracks
+        store.inbox,
+        store.owed,
+        store.dead_letters,
+        store.gates,
+        store.incidents,
+        store.modes,
+        clock,
+        store.tracks,
+        store.roster,
     )
 
 

@@ -184,6 +184,12 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("locate", 1, ["-", "+", 0, 1001]),
     ("locate", 1, ["here", "+", 0, 5]),
     ("locate", 2, ["-", "+", 0, 5]),
+    ("roster", 1, []),
+    ("roster", 1, ["", 5]),
+    ("roster", 1, ["r", 0]),
+    ("roster", 1, ["r", "soon"]),
+    ("roster", 1, ["r", 5, 5]),
+    ("roster", 2, ["r", 5]),
 ]
 
 
@@ -207,6 +213,7 @@ async def test_hostile_arguments_change_nothing(
         "mode": [keys.mode("shop"), keys.owed(VIEWS), keys.mark(VIEWS)],
         "lapse": [make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)],
         "locate": [keys.owed(VIEWS), keys.owed(ORDERS)],
+        "roster": [keys.roster(), keys.owed(VIEWS)],
     }[name][:how_many]
     before = await everything(redis_store)
     with pytest.raises(StoreMisused):

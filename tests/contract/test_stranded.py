@@ -61,7 +61,7 @@ async def test_a_damaged_key_stops_its_destination_and_nobody_else() -> None:
         )
         tiktok = ScriptedTikTok()
         destinations = [Destination(name, PlainMapping(), tiktok) for name in ("shop", "other")]
-        parts = DeliveryParts(store.owed, store.gates, clock, SystemChance(), told.append, store.modes)
+        parts = DeliveryParts(store.owed, store.gates, clock, SystemChance(), told.append, store.modes, store.roster)
         survey = Survey(store.owed, clock, told.append, gates=dict, paces=dict)
         stopping = asyncio.Event()
         async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:

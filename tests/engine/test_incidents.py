@@ -86,7 +86,8 @@ class Replica:
     def __post_init__(self) -> None:
         rig = self.rig
         self.recorder = Recorder(rig.names, rig.clock, self.name, scrub=lambda text: text.replace("secret", "[value]"))
-        parts = DeliveryParts(rig.store.owed, rig.store.gates, rig.clock, Dice(), self.tell, rig.store.modes)
+        store = rig.store
+        parts = DeliveryParts(store.owed, store.gates, rig.clock, Dice(), self.tell, store.modes, store.roster)
         self.delivery = Delivery([rig.destination(name) for name in rig.names], parts, DeliveryOptions(self.name))
         self.survey = Survey(rig.store.owed, rig.clock, self.tell, gates=self.delivery.gates, paces=self.delivery.paces)
         work = IncidentParts(self.incidents, rig.store.gates, self.recorder, rig.clock, self.tell, lambda: self.modes)

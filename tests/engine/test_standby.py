@@ -27,7 +27,7 @@ def standby(rig: Rig) -> Destination:
 async def declared(rig: Rig, mode: Mode) -> Delivery:
     """A process that starts and does not deliver yet."""
     store = rig.store
-    parts = DeliveryParts(store.owed, store.gates, rig.clock, Dice(), rig.told.append, store.modes)
+    parts = DeliveryParts(store.owed, store.gates, rig.clock, Dice(), rig.told.append, store.modes, store.roster)
     delivery = Delivery([Destination("d", PlainMapping(), rig.tiktok, mode=mode)], parts, DeliveryOptions("r"))
     await delivery.declare()
     return delivery

@@ -33,6 +33,7 @@ from relay.ports import Clock
 from tests.twins.shelves import BOUND, EPOCHS, Held, Id, State, Stream, Window, parse, text
 from tests.twins.tracks import MemoryTracks
 
+GONE_MS = 10_000
 KEPT = 50  # incidents of one destination
 
 
@@ -288,6 +289,7 @@ class MemoryStore:
         self.tracks = MemoryTracks(self.state)
         self.incidents = MemoryIncidents()
         self.modes = MemoryModes(self.state, retention_ms, grace_ms)
+        self.roster = MemoryRoster(clock)
 
 
 def _survey(key: StreamKey, one: Stream) -> StreamSurvey:
@@ -344,6 +346,20 @@ def _reject_letter(reject: Reject, now: int) -> DeadLetter:
         accepted=(),
         raw=reject.raw,
     )
+
+
+class MemoryRoster:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._said: dict[str, int] = {}
+
+    async def announce(self, replica: str) -> int:
+        now = self._clock.now_ms()
+        self._said = {name: at for name, at in self._said.items() if abs(now - at) <= GONE_MS} | {replica: now}
+        return len(self._said)
+
+    async def leave(self, replica: str) -> None:
+        self._said.pop(replica, None)
 
 
 class MemoryIncidents:

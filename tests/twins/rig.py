@@ -55,7 +55,7 @@ class Rig:
         """Delivery until the block ends; it must then stop within its drain time and a little."""
         store = self.store
         parts = DeliveryParts(
-            owed or store.owed, gates or store.gates, self.clock, Dice(), self.told.append, store.modes
+            owed or store.owed, gates or store.gates, self.clock, Dice(), self.told.append, store.modes, store.roster
         )
         delivery = Delivery(destinations or (self.destination(),), parts, DeliveryOptions(replica))
         stopping = asyncio.Event()

@@ -10,7 +10,7 @@ from relay.core.delivery.gate import GateRecord
 from relay.core.delivery.mode import ModeRecord
 from relay.core.errors import StoreTrouble, StoreUnavailable
 from relay.core.event import Claimed, Lane, Lapsed, Lease, Settled, Settlement, StoreSurvey, StreamKey
-from relay.ports import GateStore, ModeStore, Owed
+from relay.ports import GateStore, ModeStore, Owed, Roster
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -100,3 +100,17 @@ class WeatheredGates:
 
     async def set_paused(self, destination: str, *, paused: bool) -> None:
         await self.weather.through(self.gates.set_paused, destination, paused=paused)
+
+
+@dataclass
+class WeatheredRoster:
+    """``ports.Roster`` through weather."""
+
+    roster: Roster
+    weather: Weather
+
+    async def announce(self, replica: str) -> int:
+        return await self.weather.through(self.roster.announce, replica)
+
+    async def leave(self, replica: str) -> None:
+        await self.weather.through(self.roster.leave, replica)

@@ -97,6 +97,11 @@ def mode(destination: str) -> str:
     return f"{prefix()}mode:{destination}"
 
 
+def roster() -> str:
+    """Sorted set: replica that delivers → when it last said so, in ms."""
+    return prefix() + "roster"
+
+
 def seen_prefix(klass: EntryClass, epoch: int) -> bytes:
     """Start of the key of one bucket of one epoch; a bucket's name completes it. Short: there are 16,384 of them."""
     return f"{prefix()}s:{klass.value[0]}:{epoch:x}:".encode()

@@ -18,6 +18,7 @@ from relay.adapters.redis.incidents import RedisIncidents
 from relay.adapters.redis.mode_store import RedisModes
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.owed import RedisOwed
+from relay.adapters.redis.roster import RedisRoster
 from relay.adapters.redis.state import StoreState, Watch
 from relay.adapters.redis.tracks import RedisTracks
 from relay.core.errors import ConfigError, StoreMismatch, StoreTrouble, StoreUnavailable
@@ -27,7 +28,7 @@ from relay.ports import Clock, Tell
 
 
 class RedisStore:
-    """``.inbox .owed .dead_letters .gates .tracks .incidents .modes`` as in ``relay.ports``.
+    """``.inbox .owed .dead_letters .gates .tracks .incidents .modes .roster`` as in ``relay.ports``.
 
     ``.state`` knows whether entries are taken.
     """
@@ -50,6 +51,7 @@ class RedisStore:
         self.tracks = RedisTracks(client, codec, self._key)
         self.incidents = RedisIncidents(client)
         self.modes = RedisModes(client, options)
+        self.roster = RedisRoster(client)
 
     @classmethod
     async def open(

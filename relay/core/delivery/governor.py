@@ -1,6 +1,7 @@
 """How fast one destination may be called: concurrency by slow start and AIMD, pauses for throttling, calls a second.
 
-Times are monotonic seconds, given by the caller. One replica, one destination.
+Times are monotonic seconds, given by the caller. One replica, one destination; calls a second are what one replica may
+take of them (``share``).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Governor:
         self.in_flight = 0
         self._most = most
         self._good = most  # doubling ends here
-        self._ceiling = self._rate = calls_per_s
+        self._budget = self._ceiling = self._rate = calls_per_s
         self._next_call = 0.0
         self._paused_until = 0.0
         self._pause_s = 0.0
@@ -59,6 +60,11 @@ class Governor:
     def storm(self) -> bool:
         """Throttled again after each of several pauses, longer every time."""
         return self._pause_s >= STORM_PAUSE_S
+
+    def share(self, replicas: int) -> None:
+        """So many replicas call with one budget from now on. What throttling taught is shared in the same way."""
+        before, self._ceiling = self._ceiling, self._budget / max(1, replicas)
+        self._rate *= self._ceiling / before
 
     def started(self, now: float) -> None:
         """A call leaves."""

@@ -11,6 +11,8 @@ is accepted. So slow probes send the last entry of samples that grow.
 from __future__ import annotations
 
 SINGLES = 5
+DOUBTS = 2
+"""So many alike, and a proof to the contrary is looked for before the next single."""
 ACCEPTED_S = 60.0
 SAMPLES = (10, 20, 40, 80, 160, 320, 500)
 
@@ -28,6 +30,11 @@ class Suspicion:
     def sample(self) -> int:
         """How many entries deep the next slow probe should look; 0 without suspicion."""
         return SAMPLES[self._sample % len(SAMPLES)] if len(self._entries) == SINGLES else 0
+
+    @property
+    def rising(self) -> bool:
+        """Whether singles were refused alike and nothing was accepted since."""
+        return len(self._entries) >= DOUBTS
 
     def accepted(self, now: float) -> None:
         """TikTok took something: the configuration works."""

@@ -134,3 +134,30 @@ def test_calls_in_flight_are_counted_down_whatever_the_answer(judgement: Judgeme
     governor.started(5.0)
     governor.stopped()
     assert governor.in_flight == 0
+
+
+def gaps(governor: Governor, now: float, shares: tuple[int, ...]) -> list[float]:
+    """Seconds between two calls, with so many replicas one after the other."""
+    found = []
+    for number, replicas in enumerate(shares):
+        governor.share(replicas)
+        governor.started(now + number)
+        found.append(governor.wait_for_rate(now + number))
+        governor.stopped()
+    return found
+
+
+def test_replicas_share_one_budget_and_give_back_what_they_took() -> None:
+    assert gaps(Governor(calls_per_s=20.0), 100.0, (1, 2, 4, 1, 0)) == pytest.approx([0.05, 0.1, 0.2, 0.05, 0.05])
+
+
+def test_what_throttling_taught_is_shared_too() -> None:
+    governor = Governor(calls_per_s=20.0)
+    for tenth in range(10):
+        governor.started(100.0 + tenth / 10)
+        governor.answered(GOOD, 100.0 + tenth / 10, 100.0 + tenth / 10)
+    governor.started(101.0)
+    governor.answered(SLOW, 101.0, 101.0)
+    (learned,) = gaps(governor, 110.0, (1,))
+    assert learned > 0.1
+    assert gaps(governor, 120.0, (2, 1)) == pytest.approx([2 * learned, learned])

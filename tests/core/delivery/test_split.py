@@ -106,6 +106,24 @@ def test_the_named_item_takes_its_whole_entry_along() -> None:
     assert [part.entry_id for part in second] == ["0-0", "2-0"]
 
 
+@pytest.mark.parametrize(
+    ("shape", "named", "sizes"),
+    [((1,) * 6, 2, [2, 1, 3]), ((2,) * 3, 3, [2, 2, 2]), ((4,), 3, [3, 1]), ((1,) * 3, 0, [1, 1, 1])],
+)
+def test_in_doubt_what_comes_before_the_named_item_goes_first(
+    shape: tuple[int, ...], named: int, sizes: list[int]
+) -> None:
+    parts = [Parcel(f"{n}-0", tuple(item(f"{n}.{m}") for m in range(items))) for n, items in enumerate(shape)]
+    search, sent = Search([batch(parts)]), []
+    whole = search.next()
+    assert whole is not None
+    search.refused(whole, judge(Reply(200, 40002, f"Invalid data[{named}]"), whole.batch.items), doubted=True)
+    while (piece := search.next()) is not None:
+        search.accepted(piece)
+        sent.append(piece.batch.items)
+    assert sent == sizes
+
+
 def test_too_big_blames_nobody() -> None:
     search = Search([batch(parcels(4))])
     whole = search.next()

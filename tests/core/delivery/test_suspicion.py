@@ -25,3 +25,12 @@ def test_what_was_accepted_clears_it_for_a_minute() -> None:
     suspicion.accepted(1.0)
     assert not any(suspicion.refused(f"{n}-0", "40002 no", 60.9) for n in range(20))
     assert [suspicion.refused(f"{n}-0", "40002 no", 61.0) for n in range(5)][-1]
+
+
+def test_two_alike_ask_for_a_proof_until_there_is_one() -> None:
+    suspicion, doubts = Suspicion(), []
+    for n in range(3):
+        suspicion.refused(f"{n}-0", "40002 no", 0.0)
+        doubts.append(suspicion.rising)
+    suspicion.accepted(0.0)
+    assert [*doubts, suspicion.rising] == [False, True, True, False]
