@@ -17,7 +17,7 @@ from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.event import NO_WORTH, EntryClass, NewEntry, StreamKey, Worth
-from relay.ports import DeadLetters, GateStore, Inbox, Incidents, ModeStore, Owed, Tracks
+from relay.ports import DeadLetters, GateStore, Inbox, Incidents, ModeStore, Overflow, Owed, Tracks
 from tests.contract.valkey import running_valkey, valkey_server
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
@@ -46,6 +46,7 @@ class Subject:
     modes: ModeStore
     clock: FakeClock | SystemClock
     tracks: Tracks
+    overflow: Overflow
 
     @property
     def now_ms(self) -> int:
@@ -71,7 +72,15 @@ class Subject:
 
 def ports_of(store: MemoryStore | RedisStore, clock: FakeClock | SystemClock) -> Subject:
     return Subject(
-        store.inbox, store.owed, store.dead_letters, store.gates, store.incidents, store.modes, clock, store.tracks
+        store.inbox,
+        store.owed,
+        store.dead_letters,
+        store.gates,
+        store.incidents,
+        store.modes,
+        clock,
+        store.tracks,
+        store.overflow,
     )
 
 
@@ -93,12 +102,14 @@ class Stores:
         if self.socket is None:
             clock = FakeClock(int(time.time() * 1000))
             memory = MemoryStore(streams, clock, lease_ms, live_age_ms, retention_ms, grace_ms)
+            memory.overflow.pressed = True
             return ports_of(memory, clock)
         options = StoreOptions(
             lease_ms=lease_ms, live_age_ms=live_age_ms, retention_ms=retention_ms, failback_grace_ms=grace_ms
         )
         store = await RedisStore.open(connect(f"unix://{self.socket}"), streams, SystemClock(), options)
         self._opened.append(store)
+        store.state.room_bytes = 1  # whatever it uses is too much, for as long as nobody looks again
         return ports_of(store, SystemClock())
 
     async def close(self) -> None:
