@@ -16,6 +16,7 @@ from relay.adapters.redis.connect import connect
 from relay.adapters.redis.inbox import RedisInbox
 from relay.adapters.redis.mode_store import PIECE
 from relay.adapters.redis.options import StoreOptions
+from relay.adapters.redis.overflow import PIECE as SHED_PIECE
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.delivery.mode import Mode, ModeRecord
@@ -244,6 +245,32 @@ async def test_a_key_of_a_wrong_type_ends_nothing(redis_store: RedisStore, make:
     with pytest.raises(StoreMisused, match="WRONGTYPE"):
         await redis_store.client.script("drop", names, args)
     assert await everything(redis_store) == before
+
+
+async def test_shedding_goes_in_pieces_below_ten_milliseconds(running_valkey: Path) -> None:
+    client = connect(f"unix://{running_valkey}")
+    store = await RedisStore.open(client, STREAMS, SystemClock())
+    store.state.room_bytes = 1
+    events = traffic(3, SystemClock().now_ms())
+    raws = [orjson.dumps(next(events)) for _ in range(100)]
+    for start in range(0, 5_000, 500):
+        now = SystemClock().now_ms()
+        await store.inbox.append([NewEntry(VIEWS, f"s{start + at}", raws[at % 100], now, "web") for at in range(500)])
+    for _ in range(16):
+        assert await store.owed.claim(VIEWS, Lane.LIVE, 50, 10**9) is not None
+    await client.run("CONFIG", "RESETSTAT")
+    counts = []
+    while (piece := await store.overflow.shed()) is not None:
+        counts.append(piece.count)
+    assert sum(counts) == 4_200
+    assert SHED_PIECE - 20 < max(counts) <= SHED_PIECE, "leases are looked at as well"
+    survey = (await store.owed.survey()).streams[1]
+    assert (survey.owed, survey.leased, survey.unbalanced) == (800, 800, 0)
+    stats = (await client.run("INFO", "commandstats"))["cmdstat_evalsha"]
+    print(f"{stats['usec_per_call']:.0f} us a piece")
+    assert stats["usec_per_call"] < 10_000
+    await client.run("FLUSHALL")
+    await store.close()
 
 
 async def test_a_long_standby_is_measured_and_lapses_in_pieces_below_ten_milliseconds(running_valkey: Path) -> None:

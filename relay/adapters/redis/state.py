@@ -75,8 +75,9 @@ class StoreState:
         used, server_limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
         limit = self.limit_bytes(server_limit)
         share, low, high = used / limit if limit else 0.0, self._options.low, self._options.high
+        was_over = self._over
         self._over, self.room_bytes = share > (low if self._over else high), max(1, int(limit * low))
-        self._judge_shedding(share)
+        self._judge_shedding(share, was_over=was_over)
         if server_limit and used - int(info.get("mem_not_counted_for_evict", 0)) > server_limit:
             return StoreTrouble.FULL, f"{used:,} of {server_limit:,} bytes"
         if not self._over or (self._options.sheds and not self._bare and share <= 2 * high - low):
@@ -84,9 +85,9 @@ class StoreState:
         bare = ", and no engagement is left to shed" if self._bare else ""
         return StoreTrouble.OVER_LIMIT, f"{share:.0%} of {limit:,} bytes{bare}"
 
-    def _judge_shedding(self, share: float) -> None:
+    def _judge_shedding(self, share: float, *, was_over: bool) -> None:
         """Nothing left: below the high watermark all is well, from there on it is as if nothing was ever shed."""
-        if self._over and self.nothing_to_shed and not self._bare:
+        if was_over and self._over and self.nothing_to_shed and not self._bare:
             self._over = self._bare = share > self._options.high
         self._bare = self._bare and self._over
         self.nothing_to_shed = False
