@@ -18,6 +18,7 @@ Where each stage lives:
 * claim, settle   ``relay/engine/delivery.py``, ``relay/engine/settle.py``, over ``relay/adapters/redis/owed.py``
 * map             ``relay/core/mapping``            Segment's mapping language, compiled once
 * stand by        ``relay/engine/standby.py``       who sends and who stands by, failover, failback, lapsing
+* make room       ``relay/engine/shedder.py``       what is given up when the store is full
 * batch, judge    ``relay/core/delivery``           gate, governor, order of service, verdicts, clocks
 * send            ``relay/adapters/tiktok.py``      one aiohttp session
 * tell            ``relay/core/notices.py``         a closed set; ``relay/adapters/observe`` reads it

@@ -19,6 +19,7 @@ from relay.core.event import (
     Reject,
     Settled,
     Settlement,
+    Shed,
     StoreSurvey,
     StreamKey,
 )
@@ -159,6 +160,23 @@ class Roster(Protocol):
 
     async def leave(self, replica: str) -> None:
         """Say that it delivers no more."""
+        ...
+
+
+class Overflow(Protocol):
+    """What may be given up when the store is full."""
+
+    @property
+    def pressed(self) -> bool:
+        """Whether the store was above its high watermark and has not been seen below the low one since."""
+        ...
+
+    async def shed(self) -> Shed | None:
+        """Give up a bounded number of engagement entries, those received first, of whichever destination.
+
+        No more than it takes to come below the low watermark, about, however many replicas do so. Never a conversion,
+        and never an entry in a lease, due or not. None: it is below, or there is nothing left to give up.
+        """
         ...
 
 

@@ -16,6 +16,7 @@ from relay.adapters.redis.valkey_process import EmbeddedOptions
 from relay.app.parts import streams_of
 from relay.config import Settings
 from relay.core.errors import ConfigError
+from relay.engine.shedder import Shedder
 from relay.ports import Clock, Tell
 
 TOKEN_BYTES = 24
@@ -23,19 +24,22 @@ TOKEN_BYTES = 24
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An opened store. ``embedded`` is None where Redis is somebody else's."""
+    """An opened store. ``embedded`` is None where Redis is somebody else's, ``shedder`` where nothing is shed."""
 
     redis: RedisStore
     embedded: EmbeddedValkey | None
+    shedder: Shedder | None = None
 
     def disk_free(self) -> int | None:
         """Free bytes under the embedded server; None elsewhere."""
         return self.embedded.disk_free_bytes() if self.embedded else None
 
     async def watch(self, stopping: asyncio.Event) -> None:
-        """Keep the state fresh and the embedded server alive until stopped."""
+        """Keep the state fresh, room in it and the embedded server alive until stopped."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.redis.watch(stopping), name="watch the store")
+            if self.shedder:
+                tasks.create_task(self.shedder.run(stopping), name="make room")
             if self.embedded:
                 tasks.create_task(self.embedded.watch(stopping), name="watch the embedded server")
 
@@ -55,7 +59,8 @@ async def open_store(stack: AsyncExitStack, settings: Settings, clock: Clock, te
     client = connect(url, settings.journal.timeout)
     redis = await RedisStore.open(client, streams_of(settings), clock, store_options(settings, embedded), tell)
     stack.push_async_callback(redis.close)
-    return Store(redis, embedded)
+    shedder = Shedder(redis.overflow, clock, tell) if settings.journal.on_full == "shed" else None
+    return Store(redis, embedded, shedder)
 
 
 def embedded_options(settings: Settings) -> EmbeddedOptions:
@@ -75,6 +80,7 @@ def store_options(settings: Settings, embedded: EmbeddedValkey | None) -> StoreO
         max_bytes=None if journal.max_bytes is None else int(journal.max_bytes),
         high=journal.high,
         low=journal.low,
+        sheds=journal.on_full == "shed",
         replicas=journal.replicas,
         lease_ms=int(journal.lease * 1000),
         live_age_ms=int(settings.delivery.live_age * 1000),

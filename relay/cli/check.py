@@ -59,6 +59,8 @@ def document(report: Report) -> JsonObject:
         "store": {
             "which": report.store,
             "durability": report.health.durability if report.health else None,
+            "on_full": report.on_full[0],
+            "on_full_means": report.on_full[1],
             "findings": [{"level": one.level.value, "topic": one.topic, "text": one.text} for one in findings],
         },
         "mappings": {
@@ -120,6 +122,7 @@ def draw_store(console: Console, report: Report) -> None:
         return
     console.print(f"\nStore: {report.store}")
     console.print(f"  {report.health.durability}")
+    console.print("  journal.on_full = {}: {}".format(*report.on_full))
     rows = [
         (MARKS[one.level.value], one.topic, one.text) for one in report.health.findings if one.topic != "durability"
     ]

@@ -20,7 +20,7 @@ from relay.adapters.tiktok import Probe, TikTokSender, probe_credentials
 from relay.app.mappings import Examined, examine_mappings
 from relay.app.parts import access_tokens, refuse_nonsense, streams_of
 from relay.app.store import embedded_options
-from relay.cli.meaning import meaning_of
+from relay.cli.meaning import ON_FULL, meaning_of
 from relay.config import Loaded, Segment, Settings, Source
 from relay.core.errors import ConfigError, StoreUnavailable
 from relay.core.event import JsonObject
@@ -42,6 +42,7 @@ class Report:
     segment: list[JsonObject] = field(default_factory=list)
     mappings: Mapping[str, Examined] = field(default_factory=dict)
     destinations: list[JsonObject] = field(default_factory=list)
+    on_full: tuple[str, str] = ("", "")  # the choice, and what it means
 
     @property
     def good(self) -> bool:
@@ -59,7 +60,8 @@ async def look(loaded: Loaded, *, offline: bool) -> Report:
     probes = {} if offline or problems else await look_at_tiktok(settings)
     meanings = [meaning_of(destination, settings.journal.retention) for destination in settings.destinations]
     segment = segment_settings(settings)
-    return Report(loaded.effective(), problems, store, health, probes, segment, mappings, meanings)
+    on_full = (settings.journal.on_full, ON_FULL[settings.journal.on_full])
+    return Report(loaded.effective(), problems, store, health, probes, segment, mappings, meanings, on_full)
 
 
 def nonsense(loaded: Loaded) -> list[str]:

@@ -23,6 +23,12 @@ SHARED = (
     "; TikTok removes repeats within 48 h, so what was received more than {dedupe} ago becomes a dead letter (overlap)"
 )
 
+ON_FULL = {
+    "refuse": "a full store answers 503, conversions included; Segment repeats for about 4 hours",
+    "shed": "a full store gives up its oldest engagement for good, never a conversion, and goes on taking events in;"
+    " 503 only when none is left",
+}
+
 
 def meaning_of(destination: Destination, retention_s: float) -> JsonObject:
     """One destination for ``relay check``; ``caution`` is '' where nothing is odd."""

@@ -128,6 +128,7 @@ class Journal(Section):
     max_bytes: Bytes | None = None
     high: float = Field(0.95, gt=0, le=1)
     low: float = Field(0.90, gt=0, le=1)
+    on_full: Literal["refuse", "shed"] = "refuse"
     replicas: int = Field(0, ge=0, le=9)
     lease: Annotated[Seconds, Field(ge=1)] = 30.0
     retention: Annotated[Seconds, Field(ge=1)] = 86_400.0

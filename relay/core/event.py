@@ -213,6 +213,14 @@ class Lapsed:
 
 
 @dataclass(frozen=True, slots=True)
+class Shed:
+    """What one piece of shedding ended: the oldest entries of one stream."""
+
+    stream: StreamKey
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A dead letter as listed. ``id`` is its stream id in ``dead:<destination>``.
 

@@ -361,6 +361,14 @@ class EntriesLapsed:
 
 
 @dataclass(frozen=True, slots=True)
+class EntriesShed:
+    """The store was over its high watermark: its oldest engagement was given up, as ``journal.on_full`` says."""
+
+    stream: StreamKey
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class FailoverStarted:
     """A destination that stood by sends now: everything received at ``since_ms`` or later."""
 
@@ -416,6 +424,7 @@ Notice = (
     | IncidentOpened
     | IncidentClosed
     | EntriesLapsed
+    | EntriesShed
     | FailoverStarted
     | FailbackStarted
     | FailbackFinished

@@ -163,6 +163,17 @@ def test_named_sources_have_their_own_settings(
     assert "t-secret" not in json.dumps(document)
 
 
+def test_what_happens_when_the_store_is_full_is_said(
+    runner: CliRunner, tiktok: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, document = run(runner, "--offline")
+    assert document["store"]["on_full"] == "refuse"
+    assert "answers 503" in document["store"]["on_full_means"]
+    monkeypatch.setenv("RELAY_JOURNAL__ON_FULL", "shed")
+    printed = " ".join(runner.invoke(check, ["--offline"]).stdout.split())
+    assert "journal.on_full = shed: a full store gives up its oldest engagement for good, never a conversion" in printed
+
+
 def test_modes_and_overlaps_are_said_in_words(runner: CliRunner, tiktok: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELAY_TIKTOK_ACCESS_TOKEN", "")
     monkeypatch.setenv("RELAY_TIKTOK_PIXEL_CODE", "")

@@ -216,6 +216,7 @@ def test_two_destinations_of_one_name() -> None:
         ({"RELAY_INTAKE__TRUSTED_PROXIES": "nonsense"}, "intake.trusted_proxies"),
         ({"RELAY_JOURNAL__LEASE": "0"}, "journal.lease"),
         ({"RELAY_JOURNAL__TIMEOUT": "0"}, "journal.timeout"),
+        ({"RELAY_JOURNAL__ON_FULL": "burst"}, "journal.on_full"),
         ({"RELAY_DELIVERY__TIMEOUT": "0"}, "delivery.timeout"),
         ({"RELAY_JOURNAL__LEASE": "5s"}, "a call would outlive it"),
     ],

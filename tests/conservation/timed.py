@@ -42,8 +42,8 @@ class TellsTime:
 
     async def tell(self, now_ms: int) -> None:
         if now_ms != self._told:
-            self._told = now_ms
             await self._client.run("SET", KEY, now_ms)
+            self._told = now_ms  # not before: who asks meanwhile must not find it said
 
     def _counted(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def counted(*args: Any) -> Any:

@@ -27,6 +27,7 @@ from relay.core.event import (
     NewEntry,
     Settled,
     Settlement,
+    Shed,
     StreamKey,
     Worth,
 )
@@ -372,6 +373,8 @@ class World:
             for args, answer in weather.lost:
                 if isinstance(answer, Lapsed):
                     told_or_lost[args[0], "lapsed"] += answer.count
+                if isinstance(answer, Shed):
+                    told_or_lost[answer.stream, "shed"] += answer.count
         for key, times in self.witness.settled.items():
             assert (counted[key], told_or_lost[key]) == (times, times), f"seed {self.seed}: {key} does not add up"
 

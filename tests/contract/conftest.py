@@ -17,7 +17,7 @@ from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.event import NO_WORTH, EntryClass, NewEntry, StreamKey, Worth
-from relay.ports import DeadLetters, GateStore, Inbox, Incidents, ModeStore, Owed, Roster, Tracks
+from relay.ports import DeadLetters, GateStore, Inbox, Incidents, ModeStore, Overflow, Owed, Roster, Tracks
 from tests.contract.valkey import running_valkey, valkey_server
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
@@ -47,6 +47,7 @@ class Subject:
     clock: FakeClock | SystemClock
     tracks: Tracks
     roster: Roster
+    overflow: Overflow
 
     @property
     def now_ms(self) -> int:
@@ -81,6 +82,7 @@ def ports_of(store: MemoryStore | RedisStore, clock: FakeClock | SystemClock) ->
         clock,
         store.tracks,
         store.roster,
+        store.overflow,
     )
 
 
@@ -102,12 +104,14 @@ class Stores:
         if self.socket is None:
             clock = FakeClock(int(time.time() * 1000))
             memory = MemoryStore(streams, clock, lease_ms, live_age_ms, retention_ms, grace_ms)
+            memory.overflow.pressed = True
             return ports_of(memory, clock)
         options = StoreOptions(
             lease_ms=lease_ms, live_age_ms=live_age_ms, retention_ms=retention_ms, failback_grace_ms=grace_ms
         )
         store = await RedisStore.open(connect(f"unix://{self.socket}"), streams, SystemClock(), options)
         self._opened.append(store)
+        store.state.room_bytes = 1  # whatever it uses is too much, for as long as nobody looks again
         return ports_of(store, SystemClock())
 
     async def close(self) -> None:

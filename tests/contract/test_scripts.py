@@ -16,6 +16,7 @@ from relay.adapters.redis.connect import connect
 from relay.adapters.redis.inbox import RedisInbox
 from relay.adapters.redis.mode_store import PIECE
 from relay.adapters.redis.options import StoreOptions
+from relay.adapters.redis.overflow import PIECE as SHED_PIECE
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.delivery.mode import Mode, ModeRecord
@@ -112,6 +113,7 @@ async def test_the_arguments_above_are_hostile_only_by_their_change(redis_store:
 
 BORED = ("FIRST", "boredom", "", "", "", "")
 REFUSED = ("FIRST", "refused", "", "", "", "")
+LATE = 8 * 10**15
 HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("claim", 3, []),
     ("claim", 3, ["tail", 5, 5, 5, 5]),
@@ -173,12 +175,19 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("mode", 3, [0, "failover", 0, 0, 5, "-", 0, ""]),
     ("mode", 3, [0, "failover", 0, 0, 5, "1-0", "many", ""]),
     ("mode", 3, [0, "failover", 0, 0, 5, "1-0", 0, "the last"]),
-    ("lapse", 4, []),
-    ("lapse", 3, [5, 5]),
-    ("lapse", 4, ["x", 5]),
-    ("lapse", 4, [-1, 5]),
-    ("lapse", 4, [5, 0]),
-    ("lapse", 4, [5, 1001]),
+    ("drop", 4, []),
+    ("drop", 3, ["lapsed", 5, 5]),
+    ("drop", 4, ["delivered", 5, 5]),
+    ("drop", 4, ["lapsed", "x", 5]),
+    ("drop", 4, ["lapsed", -1, 5]),
+    ("drop", 4, ["lapsed", 5, 0]),
+    ("drop", 4, ["lapsed", 5, 1001]),
+    ("drop", 4, ["lapsed", 5, 5, 1]),
+    ("drop", 4, ["shed", LATE, 5]),
+    ("drop", 4, ["shed", LATE, 5, 0]),
+    ("drop", 4, ["shed", LATE, 5, "all"]),
+    ("drop", 3, ["shed", LATE, 5, 1]),
+    ("drop", 4, ["shed", "x", 5, 1]),
     ("locate", 1, ["-", "+", 0]),
     ("locate", 1, ["-", "+", -1, 5]),
     ("locate", 1, ["-", "+", 0, 1001]),
@@ -211,7 +220,7 @@ async def test_hostile_arguments_change_nothing(
         "gate": [keys.gate("shop"), keys.gate("app")],
         "sample": [keys.owed(VIEWS)],
         "mode": [keys.mode("shop"), keys.owed(VIEWS), keys.mark(VIEWS)],
-        "lapse": [make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)],
+        "drop": [make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)],
         "locate": [keys.owed(VIEWS), keys.owed(ORDERS)],
         "roster": [keys.roster(), keys.owed(VIEWS)],
     }[name][:how_many]
@@ -228,19 +237,47 @@ async def test_the_modes_above_are_hostile_only_by_their_change(redis_store: Red
     assert await redis_store.client.script("mode", names, [1, "failover", 0, 0, 5, "1-0", 9, ""]) == 1
     assert await redis_store.client.script("locate", names[1:2], ["-", "+", 0, 5])
     names = [make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)]
-    assert await redis_store.client.script("lapse", names, [5, 5]) == [0, 0]
+    assert await redis_store.client.script("drop", names, ["lapsed", 5, 5]) == [0, 0, 0]
+    assert (await redis_store.client.script("drop", names, ["shed", LATE, 5, 1]))[0] > 0
 
 
 @pytest.mark.parametrize("make", [keys.owed, keys.mark, keys.leases, keys.books])
-async def test_a_key_of_a_wrong_type_lapses_nothing(redis_store: RedisStore, make: Any) -> None:
+@pytest.mark.parametrize("args", [["lapsed", 0, 500], ["shed", LATE, 500, 1]])
+async def test_a_key_of_a_wrong_type_ends_nothing(redis_store: RedisStore, make: Any, args: list[Any]) -> None:
     await redis_store.modes.save("shop", ModeRecord(Mode.STANDBY), 0)
     await redis_store.inbox.append([NewEntry(VIEWS, "old", b"{}", 1, "web")])
     await redis_store.client.run("SET", make(VIEWS), "somebody else's")
     before = await everything(redis_store)
     names = [key(VIEWS) for key in (keys.owed, keys.leases, keys.mark, keys.books)]
     with pytest.raises(StoreMisused, match="WRONGTYPE"):
-        await redis_store.client.script("lapse", names, [0, 500])
+        await redis_store.client.script("drop", names, args)
     assert await everything(redis_store) == before
+
+
+async def test_shedding_goes_in_pieces_below_ten_milliseconds(running_valkey: Path) -> None:
+    client = connect(f"unix://{running_valkey}")
+    store = await RedisStore.open(client, STREAMS, SystemClock())
+    store.state.room_bytes = 1
+    events = traffic(3, SystemClock().now_ms())
+    raws = [orjson.dumps(next(events)) for _ in range(100)]
+    for start in range(0, 5_000, 500):
+        now = SystemClock().now_ms()
+        await store.inbox.append([NewEntry(VIEWS, f"s{start + at}", raws[at % 100], now, "web") for at in range(500)])
+    for _ in range(16):
+        assert await store.owed.claim(VIEWS, Lane.LIVE, 50, 10**9) is not None
+    await client.run("CONFIG", "RESETSTAT")
+    counts = []
+    while (piece := await store.overflow.shed()) is not None:
+        counts.append(piece.count)
+    assert sum(counts) == 4_200
+    assert SHED_PIECE - 20 < max(counts) <= SHED_PIECE, "leases are looked at as well"
+    survey = (await store.owed.survey()).streams[1]
+    assert (survey.owed, survey.leased, survey.unbalanced) == (800, 800, 0)
+    stats = (await client.run("INFO", "commandstats"))["cmdstat_evalsha"]
+    print(f"{stats['usec_per_call']:.0f} us a piece")
+    assert stats["usec_per_call"] < 10_000
+    await client.run("FLUSHALL")
+    await store.close()
 
 
 async def test_a_long_standby_is_measured_and_lapses_in_pieces_below_ten_milliseconds(running_valkey: Path) -> None:

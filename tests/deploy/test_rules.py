@@ -30,6 +30,7 @@ ALERTS = {
     "RelaySenderRefused": "critical",
     "RelayFilteredShare": "warning",
     "RelayStoreFilling": "critical",
+    "RelayShedding": "critical",
     "RelayDiskLow": "critical",
 }
 RULE_TESTS = ("rules_test.yml", "rules_days_test.yml")

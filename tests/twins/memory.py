@@ -15,6 +15,7 @@ from relay.core.event import (
     Claimed,
     DeadLetter,
     Entry,
+    EntryClass,
     Lane,
     Lapsed,
     Lease,
@@ -23,6 +24,7 @@ from relay.core.event import (
     Rest,
     Settled,
     Settlement,
+    Shed,
     StoreSurvey,
     StreamKey,
     StreamSurvey,
@@ -269,8 +271,45 @@ class MemoryModes:
         return max(id_[0], one.entries[id_].received_ms) <= bound and not leased
 
 
+class MemoryOverflow:
+    """``pressed`` is set by whoever tests; entries are shed as long as it is."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.pressed = False
+        self.piece = 250
+
+    async def shed(self) -> Shed | None:
+        oldest: dict[StreamKey, int] = {}
+        for key, one in self._state.streams.items():
+            if (ids := self._loose(key, one)) and self.pressed:
+                oldest[key] = one.entries[ids[0]].received_ms
+        if not oldest:
+            return None
+        stream = min(oldest, key=lambda key: oldest[key])
+        others = [at for key, at in oldest.items() if key != stream]
+        return Shed(stream, self._give_up(stream, max(min(others, default=BOUND), oldest[stream])))
+
+    def _give_up(self, stream: StreamKey, until_ms: int) -> int:
+        one, count = self._state.stream(stream), 0
+        for id_ in self._loose(stream, one)[: self.piece]:
+            if one.entries[id_].received_ms > until_ms:
+                break
+            one.remove(id_)
+            count += 1
+        one.books["shed"] += count
+        return count
+
+    @staticmethod
+    def _loose(key: StreamKey, one: Stream) -> list[Id]:
+        """What may be shed."""
+        if key.klass is not EntryClass.ENGAGEMENT:
+            return []
+        return [id_ for id_ in one.ids if not any(held.first <= id_ <= held.last for held in one.leases.values())]
+
+
 class MemoryStore:
-    """The five ports over one state. ``.state`` is for tests that look inside."""
+    """The ports over one state. ``.state`` is for tests that look inside."""
 
     def __init__(
         self,
@@ -290,6 +329,7 @@ class MemoryStore:
         self.incidents = MemoryIncidents()
         self.modes = MemoryModes(self.state, retention_ms, grace_ms)
         self.roster = MemoryRoster(clock)
+        self.overflow = MemoryOverflow(self.state)
 
 
 def _survey(key: StreamKey, one: Stream) -> StreamSurvey:

@@ -12,7 +12,15 @@ from typing import Any, TypeVar
 import orjson
 
 from relay.core.event import NO_WORTH, EntryClass, NewEntry, StreamKey, StreamSurvey, Worth
-from relay.core.notices import EntriesBuried, EntriesDelivered, EntriesLapsed, EntriesUnmatched, GateMoved, Notice
+from relay.core.notices import (
+    EntriesBuried,
+    EntriesDelivered,
+    EntriesLapsed,
+    EntriesShed,
+    EntriesUnmatched,
+    GateMoved,
+    Notice,
+)
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts, Destination
 from relay.ports import GateStore, Owed, Sender
 from tests.twins.clock import Dice, FakeClock
@@ -118,6 +126,8 @@ def told_ledger(told: Sequence[Notice]) -> Counter[tuple[StreamKey, str]]:
                 ledger[notice.stream, "unmatched"] += notice.count
             case EntriesLapsed():
                 ledger[notice.stream, "lapsed"] += notice.count
+            case EntriesShed():
+                ledger[notice.stream, "shed"] += notice.count
             case _:
                 pass
     return ledger

@@ -9,8 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 from relay.core.delivery.gate import GateRecord
 from relay.core.delivery.mode import ModeRecord
 from relay.core.errors import StoreTrouble, StoreUnavailable
-from relay.core.event import Claimed, Lane, Lapsed, Lease, Settled, Settlement, StoreSurvey, StreamKey
-from relay.ports import GateStore, ModeStore, Owed, Roster
+from relay.core.event import Claimed, Lane, Lapsed, Lease, Settled, Settlement, Shed, StoreSurvey, StreamKey
+from relay.ports import GateStore, ModeStore, Overflow, Owed, Roster
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -80,6 +80,21 @@ class WeatheredModes:
 
     async def lapse(self, stream: StreamKey) -> Lapsed:
         return await self.weather.through(self.modes.lapse, stream)
+
+
+@dataclass
+class WeatheredOverflow:
+    """``ports.Overflow`` through weather."""
+
+    overflow: Overflow
+    weather: Weather
+
+    @property
+    def pressed(self) -> bool:
+        return self.overflow.pressed
+
+    async def shed(self) -> Shed | None:
+        return await self.weather.through(self.overflow.shed)
 
 
 @dataclass

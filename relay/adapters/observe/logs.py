@@ -62,6 +62,7 @@ SUMMED_UP = frozenset(
         told.StoreSurveyed,
         told.LoopLagged,
         told.EntriesLapsed,
+        told.EntriesShed,
     }
 )
 BAD_TURNS = frozenset({"died", "ballast_given_up"})

@@ -110,6 +110,7 @@ class Metrics:
             told.TellingFailed: lambda notice: families.telling_failed.labels(notice.reader).inc(),
             told.IncidentOpened: lambda notice: families.incident_open.labels(notice.destination).set(1),
             told.IncidentClosed: lambda notice: families.incident_open.labels(notice.destination).set(0),
+            told.EntriesShed: lambda notice: families.settled.labels(*notice.stream, "shed").inc(notice.count),
             told.EntriesLapsed: lambda notice: families.settled.labels(*notice.stream, "lapsed").inc(notice.count),
             told.FailoverStarted: _nothing,  # the survey's mode shows these
             told.FailbackStarted: _nothing,
@@ -228,6 +229,7 @@ class Metrics:
                 families.delivered.labels(destination, klass, lane)
             for ending in ("delivered", "dead", "unmatched", "lapsed"):
                 families.settled.labels(destination, klass, ending)
+        families.settled.labels(destination, EntryClass.ENGAGEMENT, "shed")
         for reason in DeadReason:
             families.dead_letters.labels(destination, reason)
         for result in (RELOADED, REFUSED):

@@ -42,6 +42,7 @@ class Summary:
         self._delivered: dict[StreamKey, Delivered] = {}
         self._remarks: dict[str, Counter[str]] = {}
         self._lapsed = Counter[StreamKey]()
+        self._shed = Counter[StreamKey]()
         self._surveyed: told.StoreSurveyed | None = None
 
     def add(self, notice: Notice) -> None:
@@ -54,6 +55,8 @@ class Summary:
             self._remarks.setdefault(notice.destination, Counter())[notice.remark] += notice.items
         elif isinstance(notice, told.EntriesLapsed):
             self._lapsed[notice.stream] += notice.count
+        elif isinstance(notice, told.EntriesShed):
+            self._shed[notice.stream] += notice.count
         elif isinstance(notice, told.StoreSurveyed):
             self._surveyed = notice
 
@@ -77,9 +80,10 @@ class Summary:
             yield Line("info", "entries_delivered", delivered_fields(stream, tally))
         for destination, remarks in self._remarks.items():
             yield Line("info", "items_remarked", {"destination": destination, **dict(remarks.most_common())})
-        for stream, count in self._lapsed.items():
-            fields = {"destination": stream.destination, "class": stream.klass.value, "count": count}
-            yield Line("info", "entries_lapsed", fields)
+        for level, event, counts in (("info", "entries_lapsed", self._lapsed), ("warning", "entries_shed", self._shed)):
+            for stream, count in counts.items():
+                fields = {"destination": stream.destination, "class": stream.klass.value, "count": count}
+                yield Line(level, event, fields)
         if self._surveyed:
             yield from backlog_lines(self._surveyed)
 

@@ -82,13 +82,19 @@ class MemoReader:
 
     def read(self, text: bytes) -> tuple[int, Memo]:
         """Time of receipt in ms, and the rest. A damaged one reads as worthless and without source."""
-        received, _, rest = text.partition(b"|")
+        _, _, rest = text.partition(b"|")
         memo = self._known.get(rest)
         if memo is None:
             if len(self._known) >= CACHE:
                 self._known.clear()
             memo = self._known[rest] = _parse(rest)
-        return int(received) if received.isdigit() else 0, memo
+        return received_ms(text), memo
+
+
+def received_ms(text: bytes) -> int:
+    """Time of receipt alone; 0 where it is damaged."""
+    received, _, _ = text.partition(b"|")
+    return int(received) if received.isdigit() else 0
 
 
 def _parse(rest: bytes) -> Memo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from relay.adapters.redis import keys
+from relay.adapters.redis import keys, memo
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.options import StoreOptions
 from relay.core.delivery.mode import REACH_MS, Mode, ModeRecord
@@ -61,14 +61,14 @@ class RedisModes:
     async def lapse(self, stream: StreamKey) -> Lapsed:
         """See ``ports.ModeStore.lapse``."""
         names = [make(stream) for make in (keys.owed, keys.leases, keys.mark, keys.books)]
-        count, more = await self._client.script("lapse", names, (self._options.retention_ms, PIECE))
+        count, more, _ = await self._client.script("drop", names, ("lapsed", self._options.retention_ms, PIECE))
         return Lapsed(count, bool(more))
 
     async def _window(self, stream: StreamKey, since_ms: int) -> Window:
         """Look for the first entry received at ``since_ms`` or later, from where it may be at the earliest.
 
-        Nothing that was looked at changes until the record is stored: what stands by can only lapse, and what is
-        appended meanwhile has greater ids.
+        Nothing that was looked at changes until the record is stored: what stands by can only lapse or be shed, and
+        what is appended meanwhile has greater ids.
         """
         former = ((await self._client.run("HGET", keys.mark(stream), "from")) or b"-").decode()
         if former == EVERYTHING:
@@ -107,7 +107,7 @@ class RedisModes:
                 ("XLEN", name),
             ]
         )
-        leads = [_received(fields) - _ms(id_.decode()) for id_, fields in (*first, *last)]
+        leads = [memo.received_ms(fields.get(b"m", b"")) - _ms(id_.decode()) for id_, fields in (*first, *last)]
         return max(0, 0, *leads), length, last[0][0].decode() if last else ""
 
 
@@ -128,8 +128,3 @@ def _next(id_: str) -> str:
     """The smallest id after this one."""
     ms, _, seq = id_.partition("-")
     return f"{ms}-{int(seq) + 1}"
-
-
-def _received(fields: dict[bytes, bytes]) -> int:
-    received, _, _ = fields.get(b"m", b"").partition(b"|")
-    return int(received) if received.isdigit() else 0

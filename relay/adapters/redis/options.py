@@ -16,12 +16,13 @@ class StoreOptions:
     under the store is nearly full, or '' (embedded only); ``disk_free`` is its free bytes. ``dictionaries`` is a folder
     with dictionaries besides the shipped ones. Where a destination stands by, entries lapse after ``retention_ms``.
     ``failback_grace_ms``: how long after a failback what was received before it may still be on its way into the store
-    (twice the time an append may take).
+    (twice the time an append may take). ``sheds``: above ``high`` engagement is given up, and intake goes on.
     """
 
     max_bytes: int | None = None
     high: float = 0.95
     low: float = 0.90
+    sheds: bool = False
     replicas: int = 0
     lease_ms: int = 30_000
     live_age_ms: int = 30_000

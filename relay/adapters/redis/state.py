@@ -28,6 +28,9 @@ class StoreState:
         self.detail = ""
         self.watched = False
         self._over = False  # between the watermarks: above the high one not long ago
+        self._bare = False  # over, and shedding has come to its end
+        self.nothing_to_shed = False  # to be judged with the next look: what was shed before that shows in it
+        self.room_bytes = 0  # what the server may use when it is at the low watermark
 
     def admit(self) -> None:
         """StoreUnavailable when it is known that the store takes nothing. Unwatched, nothing is known.
@@ -38,6 +41,11 @@ class StoreState:
             raise StoreUnavailable(StoreTrouble.DISK_LOW, low)
         if self.watched and self.trouble is not None:
             raise StoreUnavailable(self.trouble, self.detail)
+
+    @property
+    def over(self) -> bool:
+        """Above the high watermark, and not below the low one since."""
+        return self._over
 
     def limit_bytes(self, server_limit: int) -> int:
         """What the journal may take; 0 when nobody set a limit."""
@@ -59,14 +67,30 @@ class StoreState:
         return self._fullness(info)
 
     def _fullness(self, info: dict[str, Any]) -> tuple[StoreTrouble | None, str]:
-        """Two watermarks: a single one would flap at the rate of the look."""
+        """Two watermarks: a single one would flap at the rate of the look.
+
+        Where entries are shed instead, intake is stopped only when nothing is left to shed or the store fills up
+        faster: when it is as far above the high watermark as the low one is below.
+        """
         used, server_limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
         limit = self.limit_bytes(server_limit)
-        share = used / limit if limit else 0.0
-        self._over = share > (self._options.low if self._over else self._options.high)
+        share, low, high = used / limit if limit else 0.0, self._options.low, self._options.high
+        was_over = self._over
+        self._over, self.room_bytes = share > (low if self._over else high), max(1, int(limit * low))
+        self._judge_shedding(share, was_over=was_over)
         if server_limit and used - int(info.get("mem_not_counted_for_evict", 0)) > server_limit:
             return StoreTrouble.FULL, f"{used:,} of {server_limit:,} bytes"
-        return (StoreTrouble.OVER_LIMIT, f"{share:.0%} of {limit:,} bytes") if self._over else (None, "")
+        if not self._over or (self._options.sheds and not self._bare and share <= 2 * high - low):
+            return None, ""
+        bare = ", and no engagement is left to shed" if self._bare else ""
+        return StoreTrouble.OVER_LIMIT, f"{share:.0%} of {limit:,} bytes{bare}"
+
+    def _judge_shedding(self, share: float, *, was_over: bool) -> None:
+        """Nothing left: below the high watermark all is well, from there on it is as if nothing was ever shed."""
+        if was_over and self._over and self.nothing_to_shed and not self._bare:
+            self._over = self._bare = share > self._options.high
+        self._bare = self._bare and self._over
+        self.nothing_to_shed = False
 
 
 class Watch:
@@ -85,7 +109,8 @@ class Watch:
             while not stopping.is_set():
                 await self.look()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), EVERY_S_IN_TROUBLE if self._state.trouble else EVERY_S)
+                    hurried = self._state.trouble or self._state.over
+                    await asyncio.wait_for(stopping.wait(), EVERY_S_IN_TROUBLE if hurried else EVERY_S)
         finally:
             self._state.watched = False
 

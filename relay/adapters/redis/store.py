@@ -1,4 +1,4 @@
-"""The store: five ports over one client, and the agreement about what kind of store it is."""
+"""The store: its ports over one client, and the agreement about what kind of store it is."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from relay.adapters.redis.inbox import RedisInbox
 from relay.adapters.redis.incidents import RedisIncidents
 from relay.adapters.redis.mode_store import RedisModes
 from relay.adapters.redis.options import StoreOptions
+from relay.adapters.redis.overflow import RedisOverflow
 from relay.adapters.redis.owed import RedisOwed
 from relay.adapters.redis.roster import RedisRoster
 from relay.adapters.redis.state import StoreState, Watch
@@ -28,7 +29,7 @@ from relay.ports import Clock, Tell
 
 
 class RedisStore:
-    """``.inbox .owed .dead_letters .gates .tracks .incidents .modes .roster`` as in ``relay.ports``.
+    """``.inbox .owed .dead_letters .gates .tracks .incidents .modes .roster .overflow`` as in ``relay.ports``.
 
     ``.state`` knows whether entries are taken.
     """
@@ -52,6 +53,7 @@ class RedisStore:
         self.incidents = RedisIncidents(client)
         self.modes = RedisModes(client, options)
         self.roster = RedisRoster(client)
+        self.overflow = RedisOverflow(client, streams, self.state)
 
     @classmethod
     async def open(

@@ -79,6 +79,16 @@ def test_a_refused_mapping_lists_its_problems_without_what_people_wrote() -> Non
     assert line["problems"] == ["/etc/m.json: Lead: /a has an invalid directive: @bar.", "is '[value]'"]
 
 
+def test_shedding_is_one_warning_a_window() -> None:
+    desk = Desk()
+    desk.tell(*[told.EntriesShed(VIEWS, 250)] * 40)
+    assert desk.lines() == []
+    desk.window()
+    (line,) = desk.lines()
+    assert (line["event"], line["level"], line["count"]) == ("entries_shed", "warning", 10_000)
+    assert (line["destination"], line["class"]) == ("tiktok", "engagement")
+
+
 def test_good_news_are_no_warnings() -> None:
     desk = Desk()
     desk.tell(

@@ -228,6 +228,15 @@ def test_what_stands_by_is_a_lane_of_its_own(metrics: Metrics) -> None:
     assert not [row for row in scrape.labels("relay_dead_letters_total") if "lapsed" in row.values()]
 
 
+def test_what_is_shed_is_an_ending_of_engagement_that_is_there_from_the_start(metrics: Metrics) -> None:
+    engagement = {"destination": "tiktok", "class": "engagement", "ending": "shed"}
+    assert Scrape(metrics)("relay_entries_settled_total", **engagement) == 0
+    metrics(told.EntriesShed(VIEWS, 250))
+    assert Scrape(metrics)("relay_entries_settled_total", **engagement) == 250
+    rows = Scrape(metrics).labels("relay_entries_settled_total")
+    assert {row["class"] for row in rows if row["ending"] == "shed"} == {"engagement"}
+
+
 def test_a_surplus_does_not_hide_a_deficit(metrics: Metrics) -> None:
     metrics(
         surveyed(

@@ -63,3 +63,55 @@ def test_only_a_watched_state_refuses_but_the_disk_is_always_asked() -> None:
         state.admit()
     with pytest.raises(StoreUnavailable, match="no room"):
         StoreState(StoreOptions(disk_low=lambda: "no room")).admit()
+
+
+def shedding() -> StoreState:
+    return StoreState(StoreOptions(max_bytes=1000, high=0.95, low=0.90, sheds=True))
+
+
+def test_where_engagement_is_shed_intake_goes_on_between_the_watermarks() -> None:
+    state = shedding()
+    looks = [(state.read({"used_memory": used})[0], state.over) for used in (940, 951, 999, 910, 899, 940)]
+    assert looks == [(None, False), (None, True), (None, True), (None, True), (None, False), (None, False)]
+    assert state.room_bytes == 900
+
+
+def test_who_fills_the_store_faster_than_it_sheds_is_stopped() -> None:
+    state = shedding()
+    assert state.read({"used_memory": 1001})[0] is StoreTrouble.OVER_LIMIT
+    assert state.over, "shedding goes on"
+    assert state.read({"used_memory": 999})[0] is None
+
+
+def test_nothing_left_to_shed_is_as_if_nothing_was_ever_shed() -> None:
+    state = shedding()
+    state.read({"used_memory": 960})
+    state.nothing_to_shed = True
+    trouble, detail = state.read({"used_memory": 960})
+    assert (trouble, detail) == (
+        StoreTrouble.OVER_LIMIT,
+        "96% of 1,000 bytes, and no engagement is left to shed",
+    )
+    assert state.over
+    assert state.read({"used_memory": 901})[0] is StoreTrouble.OVER_LIMIT, "until the low watermark, as ever"
+    assert state.read({"used_memory": 899})[0] is None
+    assert state.read({"used_memory": 960})[0] is None, "a new beginning"
+
+
+def test_what_shedding_made_room_for_is_no_trouble() -> None:
+    """It came to its end between the watermarks: intake goes on until the high one is passed again."""
+    state = shedding()
+    state.read({"used_memory": 960})
+    state.nothing_to_shed = True
+    assert (state.read({"used_memory": 930})[0], state.over) == (None, False)
+    assert (state.read({"used_memory": 945})[0], state.over) == (None, False)
+    state.nothing_to_shed = True
+    assert state.read({"used_memory": 951})[0] is None, "that was said of the time before"
+    state.nothing_to_shed = True
+    assert state.read({"used_memory": 951})[0] is StoreTrouble.OVER_LIMIT, "asked for once more, in vain"
+
+
+def test_a_server_out_of_memory_takes_nothing_although_it_sheds() -> None:
+    state = shedding()
+    assert state.read({"used_memory": 990, "maxmemory": 980})[0] is StoreTrouble.FULL
+    assert state.over
