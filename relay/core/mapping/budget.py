@@ -34,7 +34,10 @@ class Budget:
 
     def spend_on(self, value: Any) -> None:
         """The cost of walking through a value. Without recursion, and over before a shared value repeats for ever."""
-        waiting = [value]
+        if type(value) is str:
+            self.spend(len(value))
+            return
+        waiting: list[Any] = [value] if type(value) is dict or type(value) is list else []
         while waiting:
             found = waiting.pop()
             kind = type(found)

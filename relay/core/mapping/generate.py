@@ -15,7 +15,7 @@ from relay.core.javascript.numbers import SAFE
 from relay.core.mapping.budget import Budget
 from relay.core.mapping.directives.resolver import Resolver
 from relay.core.mapping.errors import MappingError
-from relay.core.mapping.paths import Steps, stand_in
+from relay.core.mapping.paths import Steps, is_builtin, stand_in
 from relay.core.mapping.plan import Paths, Plan, Shaped, Source
 from relay.core.mapping.schema.coercion import Findings, scalar
 from relay.core.mapping.schema.field import Field, Kind
@@ -256,7 +256,7 @@ class _Writer:
         )
 
     def _list_function(self, field: Field, keys: Mapping[str, str]) -> str:
-        """A function from a list to its items. Nulls, of which a list may hold thousands, share one."""
+        """A function from a list to its items. Nulls and texts, of which a list may hold thousands, share theirs."""
         known = {member.name: member for member in field.members if member.name in keys}
         function = f"items{len(self.functions)}"
         lines: list[str] = []
@@ -285,10 +285,12 @@ class _Writer:
     def _odd_element(self, keys: Mapping[str, str], known: Mapping[str, Field], order: list[str]) -> list[str]:
         findings = Findings()
         null = {name: scalar(known[name])(None, findings) for name in order}
-        lines = [f"value = {self.bind(stand_in(keys[name] for name in order))}(value)"]
-        if findings.problems:
-            return lines
-        return ["if value is None:", f"    found.append({self.bind(null)})", "    continue", *lines]
+        lines: list[str] = []
+        if not findings.problems:
+            lines += ["if value is None:", f"    found.append({self.bind(null)})", "    continue"]
+        if not any(map(is_builtin, keys.values())):
+            lines += ["if value and type(value) is str:", f"    found.append({self.bind({})})", "    continue"]
+        return [*lines, f"value = {self.bind(stand_in(keys[name] for name in order))}(value)"]
 
 
 def _when_there(lines: list[str]) -> list[str]:

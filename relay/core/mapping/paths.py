@@ -46,10 +46,15 @@ def walk(value: Any, steps: Steps) -> Any:
     return value
 
 
+def is_builtin(key: str) -> bool:
+    """Whether a key may lead somewhere in a text or a list."""
+    return key == "length" or key in _STRING_MEMBERS or is_index(key)
+
+
 def stand_in(keys: Iterable[str]) -> Callable[[Any], JsonObject]:
     """From a value that is no object to one in which these keys lead where one more step of a path would lead."""
     names = tuple(keys)
-    builtin = tuple(key for key in names if key == "length" or key in _STRING_MEMBERS or is_index(key))
+    builtin = tuple(filter(is_builtin, names))
 
     def made(value: Any) -> JsonObject:
         if is_falsy(value):

@@ -10,7 +10,7 @@ from relay.core.javascript.text import length, trim
 from relay.core.mapping.budget import ITEM, Budget
 from relay.core.mapping.directives.resolver import Compile, Resolver, constant, failing
 from relay.core.mapping.errors import MappingError
-from relay.core.mapping.paths import parse_steps, walk
+from relay.core.mapping.paths import Steps, parse_steps, walk
 from relay.core.mapping.values import UNDEFINED, JsonObject, exists, is_falsy, is_number, kind_of, text_of_value
 
 _LONGEST = 10  # UTF-16 units of a pattern or replacement
@@ -19,30 +19,42 @@ _DOLLAR = re.compile(r"\$[$&`']")
 
 def template(argument: Any, compiler: Compile) -> Resolver:
     """Text with placeholders filled in; always text."""
-    resolve = constant(argument) if type(argument) is str else compiler.value(argument)
-    if type(argument) is str and next(_placeholders(argument, 2), None) is None:
-        return resolve
     budget = compiler.budget
+    if type(argument) is str and next(_placeholders(argument, 3), None) is None:
+        parts = _parts(argument, 2)
+        return lambda payload: _filled(parts, payload, budget)
+    resolve = compiler.value(argument) if type(argument) is not str else constant(argument)
 
     def filled(payload: Any) -> str:
         text = resolve(payload)
         if type(text) is not str:
             raise MappingError([f"@template: expected string, got {kind_of(text)}"])
         # Two passes, so that what triple braces insert is itself expanded, as in the original.
-        return _filled(_filled(text, 3, payload, budget), 2, payload, budget)
+        once = _filled(_parts(text, 3), payload, budget)
+        return _filled(_parts(once, 2), payload, budget)
 
     return filled
 
 
-def _filled(text: str, braces: int, payload: Any, budget: Budget) -> str:
-    pieces, done = [], 0
+def _parts(text: str, braces: int) -> tuple[list[tuple[str, Steps]], str]:
+    """What stands before each placeholder, with the steps that it names, and what stands after the last."""
+    parts, done = [], 0
     for start, end in _placeholders(text, braces):
-        value = walk(payload, parse_steps(trim(text[start + braces : end - braces])))
-        budget.spend_on(value)
-        pieces += [text[done:start], _shown(value)]
+        parts.append((text[done:start], parse_steps(trim(text[start + braces : end - braces]))))
         done = end
+    return parts, text[done:]
+
+
+def _filled(template: tuple[list[tuple[str, Steps]], str], payload: Any, budget: Budget) -> str:
+    parts, last = template
+    pieces = []
+    for before, steps in parts:
+        value = walk(payload, steps)
+        budget.spend_on(value)
+        pieces += [before, _shown(value)]
+    text = "".join([*pieces, last])
     budget.spend(len(text))
-    return "".join([*pieces, text[done:]])
+    return text
 
 
 def _shown(value: Any) -> str:
