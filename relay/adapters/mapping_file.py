@@ -51,9 +51,13 @@ class WatchedFile:
     def _content(self) -> bytes:
         # Without O_NONBLOCK, opening a named pipe would wait for a writer for ever.
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "not a regular file")
+            folder = stat.S_ISDIR(mode)
+            raise OSError(
+                *((errno.EISDIR, os.strerror(errno.EISDIR)) if folder else (errno.EINVAL, "not a regular file"))
+            )
         with os.fdopen(descriptor, "rb") as stream:
             return stream.read(MOST_BYTES + 1)
 
