@@ -162,6 +162,10 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("gate", 1, [0, "state"]),
     ("gate", 1, [-1, "state", "open"]),
     ("gate", 2, [0, "state", "open"]),
+    ("pause", 1, []),
+    ("pause", 1, [2]),
+    ("pause", 1, [1, 1]),
+    ("pause", 2, [1]),
     ("mode", 3, []),
     ("mode", 1, [0, "standby", 0, 0, 5]),
     ("mode", 2, [0, "standby", 0, 0, 5, "", "", ""]),
@@ -218,6 +222,7 @@ async def test_hostile_arguments_change_nothing(
         ],
         "move": [keys.dead("shop"), keys.intake_books(), keys.owed(VIEWS), keys.books(VIEWS)],
         "gate": [keys.gate("shop"), keys.gate("app")],
+        "pause": [keys.gate("shop"), keys.gate("app")],
         "sample": [keys.owed(VIEWS)],
         "mode": [keys.mode("shop"), keys.owed(VIEWS), keys.mark(VIEWS)],
         "drop": [make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)],
@@ -569,7 +574,9 @@ async def test_a_full_memory_refuses_new_entries_and_can_always_be_drained(small
     survey = await small.owed.survey()
     assert survey.streams[1].owed == taken > 1000
     assert survey.streams[1].unbalanced == 0
-    await small.gates.set_paused("shop", paused=False)
+    for paused in (True, False):
+        await small.gates.set_paused("shop", paused=paused)
+        assert await small.gates.paused("shop") is paused, "an operator can stop a destination of a full store"
     await call(small, 7)
     assert [one.at_ms for one in (await small.tracks.calls("shop"))[1]] == [7], "calls are written down even then"
     assert sum(sample.entries for sample in await small.tracks.ages(VIEWS)) > 0

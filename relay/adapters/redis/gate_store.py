@@ -41,4 +41,4 @@ class RedisGates:
 
     async def set_paused(self, destination: str, *, paused: bool) -> None:
         """See ``ports.GateStore.set_paused``."""
-        await self._client.run("HSET", keys.gate(destination), "paused", int(paused))
+        await self._client.script("pause", [keys.gate(destination)], [int(paused)])
