@@ -1,6 +1,6 @@
 """The nouns that travel: event, entry, lease, settlement. Times are integer milliseconds since the epoch, UTC.
 
-What is made once for every event that comes in is a named tuple: half the time of a frozen dataclass.
+What is made once for every event that comes in or goes out is a named tuple: half the time of a frozen dataclass.
 """
 
 from __future__ import annotations
@@ -86,8 +86,7 @@ class Reject:
     received_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An owed entry as claimed. ``id`` is its stream id; ``accepted`` names subscriptions TikTok already took.
 
     Only a former dead letter brings along ``first_ms``, the earliest time TikTok may have got it (0 = it cannot have

@@ -58,9 +58,9 @@ LETTER = DeadLetter(
         (ENTRY, 0, 1000, False, 1000_000 + 7 * DAY_S * 1000),
         (ENTRY, 0, NOW // 1000, True, ENTRY.received_ms + DEDUPE_MS),
         (ENTRY, NOW, NOW // 1000, False, NOW + DEDUPE_MS),
-        (replace(ENTRY, first_ms=77), NOW, None, True, 77 + DEDUPE_MS),
-        (replace(ENTRY, first_ms=77, released=True), NOW, None, True, None),
-        (replace(ENTRY, released=True), 0, 1000, True, 1000_000 + 7 * DAY_S * 1000),
+        (ENTRY._replace(first_ms=77), NOW, None, True, 77 + DEDUPE_MS),
+        (ENTRY._replace(first_ms=77, released=True), NOW, None, True, None),
+        (ENTRY._replace(released=True), 0, 1000, True, 1000_000 + 7 * DAY_S * 1000),
     ],
 )
 def test_the_first_of_three_clocks_counts(

@@ -173,7 +173,7 @@ class MemoryDeadLetters:
             return False
         one = self._state.stream(StreamKey(letter.destination, letter.klass))
         entry = Entry("", letter.raw, letter.received_ms, letter.source, letter.worth, letter.accepted)
-        entry = replace(entry, first_ms=letter.first_ms, released=released or letter.released)
+        entry = entry._replace(first_ms=letter.first_ms, released=released or letter.released)
         one.add(self._state.clock.now_ms(), entry)
         one.books["requeued"] += 1
         del letters[id_]

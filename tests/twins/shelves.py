@@ -77,7 +77,7 @@ class Stream:
     def add(self, now_ms: int, entry: Entry) -> None:
         id_ = self.sequence.next(now_ms)
         self.ids.append(id_)
-        self.entries[id_] = replace(entry, id=text(id_))
+        self.entries[id_] = entry._replace(id=text(id_))
         self.count_value(entry, 1)
 
     def remove(self, id_: Id) -> Entry | None:

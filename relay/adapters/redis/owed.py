@@ -91,7 +91,7 @@ class RedisOwed:
                 raw = b""
             entries.append(Entry(id_.decode(), raw, received_ms, source, worth, accepted))
         for at, first_ms, released in zip(doubts[::3], doubts[1::3], doubts[2::3], strict=True):
-            entries[at] = replace(entries[at], first_ms=first_ms, released=bool(released))
+            entries[at] = entries[at]._replace(first_ms=first_ms, released=bool(released))
         return tuple(entries)
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Settled:

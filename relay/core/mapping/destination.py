@@ -47,7 +47,9 @@ class Item(NamedTuple):
     @property
     def worth(self) -> Worth:
         """The value TikTok is told, in the books' measure; nothing when it is no value that books can hold."""
-        return NO_WORTH if self.data is None else appraise(self.data).worth
+        if self.data is None or "value" not in self.data["properties"]:
+            return NO_WORTH  # most items, and asked of each
+        return appraise(self.data).worth
 
 
 _Run = Callable[[JsonObject, int], Built | Unsendable | Rejected]

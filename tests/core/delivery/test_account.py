@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -175,7 +174,7 @@ DAYS_AGO = NOW - 70 * 3_600_000
 def test_a_burial_tells_the_earliest_time_tiktok_may_have_got_it(
     lease_ms: int, entry_ms: int, buried_ms: int, names: list[str]
 ) -> None:
-    made = account(replace(entry(names=names), first_ms=entry_ms), first_ms=lease_ms)
+    made = account(entry(names=names)._replace(first_ms=entry_ms), first_ms=lease_ms)
     made.refused(made.parcels[0], REFUSAL)
     assert [burial.first_ms for burial in made.endings.dead] == [buried_ms]
 
@@ -203,16 +202,16 @@ def test_a_partial_success_leaves_no_doubt_about_what_it_refused() -> None:
 
 
 def test_a_requeued_entry_in_doubt_is_not_sent_by_itself_and_others_of_its_lease_are() -> None:
-    made = account(entry(1), replace(entry(2), first_ms=DAYS_AGO), entry(3))
+    made = account(entry(1), entry(2)._replace(first_ms=DAYS_AGO), entry(3))
     assert [parcel.entry_id for parcel in made.parcels] == ["1-0", "3-0"]
     (burial,) = made.endings.dead
     assert (burial.entry_id, burial.reason, burial.first_ms) == ("2-0", DeadReason.AMBIGUOUS, DAYS_AGO)
 
 
 def test_a_released_entry_is_sent_whatever_the_time_unless_it_is_too_old_to_be_matched() -> None:
-    shared = replace(entry(1, received_ms=DAYS_AGO), released=True)
-    doubtful = replace(entry(2), first_ms=DAYS_AGO, released=True)
-    expired = replace(entry(3, time=NOW // 1000 - 8 * 86_400), first_ms=DAYS_AGO, released=True)
+    shared = entry(1, received_ms=DAYS_AGO)._replace(released=True)
+    doubtful = entry(2)._replace(first_ms=DAYS_AGO, released=True)
+    expired = entry(3, time=NOW // 1000 - 8 * 86_400)._replace(first_ms=DAYS_AGO, released=True)
     made = account(shared, doubtful, expired, first_ms=DAYS_AGO, clocks=Clocks(shared=True))
     assert [parcel.entry_id for parcel in made.parcels] == ["1-0", "2-0"]
     assert [(burial.reason, burial.first_ms) for burial in made.endings.dead] == [(DeadReason.EXPIRED, DAYS_AGO)]
