@@ -35,14 +35,22 @@ class Item(NamedTuple):
     repairs: tuple[Repair, ...] = ()
     body: bytes = b""
     event_time: int | None = None
-    cautions: tuple[Caution, ...] = ()
+    received_s: int = 0
+
+    @property
+    def cautions(self) -> tuple[Caution, ...]:
+        """What is odd about an item that can be sent; found when somebody asks."""
+        if self.data is None:
+            return ()
+        return cautions(self.event_source, self.data, self.body, self.received_s)
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What is counted of it once TikTok has taken it: rules and cautions by name."""
-        if not self.repairs and not self.cautions:
-            return ()
-        return (*dict.fromkeys(repair.rule for repair in self.repairs), *self.cautions)
+        odd = self.cautions
+        if not self.repairs:
+            return odd
+        return (*dict.fromkeys(repair.rule for repair in self.repairs), *odd)
 
     @property
     def worth(self) -> Worth:
@@ -131,12 +139,9 @@ class DestinationMapping:
         source, test_event_code, data = result
         if (source != "web" or not data["event"]) and (doomed := doom(source, data)):
             return Item(subscription.name, data["event"], source, test_event_code, None, doomed, repairs)
-        body = compact(data)
-        odd = cautions(source, data, body, received_s)
-        return Item(
-            subscription.name, data["event"], source, test_event_code, data, None, repairs, body,
-            data["event_time"], odd,
-        )  # fmt: skip
+        body, moment = compact(data), data["event_time"]
+        name = data["event"]
+        return Item(subscription.name, name, source, test_event_code, data, None, repairs, body, moment, received_s)
 
     def _mended(
         self, subscription: _Subscription, event: JsonObject, received_s: int, result: Unsendable | Rejected
