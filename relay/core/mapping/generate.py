@@ -35,7 +35,7 @@ def written(plan: Plan, schema: Schema, plainly: Gather) -> Gather:
     """
     writer = _Writer(schema, plainly, plan.budget)
     body: list[str] = []
-    for are_boxes, names in groupby(schema.names, plan.boxes.__contains__):
+    for are_boxes, names in groupby((field.name for field in schema.fields), plan.boxes.__contains__):
         if are_boxes:
             body += writer.boxes({name: plan.boxes[name] for name in names})
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from relay.core.mapping.schema.coercion import Check, Findings, mismatch, scalar
@@ -35,11 +35,6 @@ class Schema:
     def fields(self) -> Sequence[Field]:
         """All of them, in Segment's order."""
         return tuple(self._fields.values())
-
-    @property
-    def names(self) -> Iterable[str]:
-        """Of all fields, in order."""
-        return self._fields
 
     def field(self, name: str) -> Field | None:
         """The field of this name."""
