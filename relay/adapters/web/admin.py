@@ -17,6 +17,7 @@ from relay.adapters.web.admin_letters import LetterRoutes
 from relay.adapters.web.admin_standby import StandbyRoutes
 from relay.adapters.web.admin_status import status_document
 from relay.adapters.web.admin_trace import Look, trace_routes
+from relay.adapters.web.openapi import document
 from relay.core.errors import StoreUnavailable
 from relay.core.event import JsonObject
 from relay.engine.standby import Turn
@@ -68,6 +69,7 @@ def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
     app = web.Application(middlewares=[answered, guard(options)], client_max_size=options.max_body)
     app.add_routes(LetterRoutes(parts.letters, parts.destinations, parts.clock, parts.tell).routes())
     app.add_routes([web.get(METRICS, metrics_handler(parts.render)), web.get("/api/status", status_handler(parts))])
+    app.add_routes([web.get("/api/openapi.json", description)])
     if parts.fail_over and parts.fail_back:
         app.add_routes(StandbyRoutes(parts.destinations, parts.clock, parts.fail_over, parts.fail_back).routes())
     app.add_routes([web.post("/api/destinations/{name}/{switch}", switch_handler(parts))])
@@ -96,6 +98,11 @@ def metrics_handler(render: Callable[[], bytes]) -> Handler:
         return web.Response(body=render(), headers={"Content-Type": METRICS_TYPE})
 
     return metrics
+
+
+async def description(_request: web.Request) -> web.Response:
+    """What both ports serve, for tools."""
+    return answer(document())
 
 
 def status_handler(parts: AdminParts) -> Handler:

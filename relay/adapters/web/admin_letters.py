@@ -34,7 +34,7 @@ class LetterRoutes:
         one = "/api/dead-letters/{destination}"
         return [
             web.get("/api/dead-letters", self._list),
-            web.get(one + "/{id}", self._show),
+            web.get(one + "/{id:(?!(?:requeue|discard)$)[^/]+}", self._show),
             web.post(one + "/requeue", self._requeue),
             web.post(one + "/discard", self._discard),
         ]

@@ -1,0 +1,89 @@
+"""The OpenAPI description of both ports, served at ``/api/openapi.json``.
+
+Written by hand beside the handlers: what a caller may rely on is a decision, not a by-product of code. Tests hold it
+against the routes, and schemathesis holds a running relay against it.
+"""
+
+from __future__ import annotations
+
+from relay import __version__
+from relay.adapters.web.openapi import admin_paths, inquiries, intake_paths, schemas
+from relay.adapters.web.openapi.pieces import content, ref
+from relay.core.event import JsonObject
+
+ABOUT = (
+    "Keeps Segment events durably while TikTok cannot take them, and sends them on, shaped as Segment would have."
+    " Events come in on the intake port; operators use the admin port."
+)
+
+
+def document() -> JsonObject:
+    """The whole description, OpenAPI 3.1."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Segment to TikTok fallback relay", "version": __version__, "description": ABOUT},
+        "servers": admin_paths.SERVERS,
+        "security": [{"admin": []}],
+        "paths": {**intake_paths.paths(), **admin_paths.paths()},
+        "components": {
+            "securitySchemes": _security(),
+            "responses": _responses(),
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _security() -> JsonObject:
+    return {
+        "admin": {"type": "http", "scheme": "bearer", "description": "RELAY_ADMIN_TOKEN, or DATA_DIR/admin.token."},
+        "token": {"type": "apiKey", "in": "header", "name": "X-Relay-Token"},
+        "signature": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-Signature",
+            "description": "HMAC-SHA1 of the body with the shared secret, hexadecimal, as Segment signs.",
+        },
+        "writeKey": {"type": "http", "scheme": "basic", "description": "The write key is the user name."},
+    }
+
+
+def _responses() -> JsonObject:
+    problem = content(ref("Problem"))
+    seconds = {
+        "Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "string", "pattern": r"^\d+$"}}
+    }
+    return {
+        "Refused": {"description": "Sending it again will not help.", "content": problem},
+        "Declined": {"description": "Not done; `code` says why.", "content": problem},
+        "Later": {"description": "Nothing was taken: send it again later.", "content": problem, "headers": seconds},
+        "NoStore": {"description": "The store cannot do that now.", "content": problem, "headers": seconds},
+    }
+
+
+def _schemas() -> JsonObject:
+    return {
+        "Event": schemas.EVENT,
+        "Success": schemas.SUCCESS,
+        "Problem": schemas.PROBLEM,
+        "Ready": schemas.READY,
+        "Status": schemas.STATUS,
+        "Store": schemas.STORE,
+        "Destination": schemas.DESTINATION,
+        "LimitBreach": schemas.LIMIT_BREACH,
+        "Stream": schemas.STREAM,
+        "DeadLetter": schemas.DEAD_LETTER,
+        "DeadLetters": schemas.DEAD_LETTERS,
+        "Selection": schemas.SELECTION,
+        "Moved": schemas.MOVED,
+        "Switched": schemas.SWITCHED,
+        "Turned": schemas.TURNED,
+        "Received": schemas.RECEIVED,
+        "Previewed": schemas.PREVIEWED,
+        "Trace": inquiries.TRACE,
+        "Call": inquiries.CALL,
+        "OwedEntry": inquiries.OWED,
+        "TracedLetter": inquiries.LETTER,
+        "Incident": inquiries.INCIDENT,
+        "IncidentHead": inquiries.INCIDENT_HEAD,
+        "Incidents": inquiries.INCIDENTS,
+    }
