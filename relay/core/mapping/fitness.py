@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from relay.core.mapping.schema import app, offline, web
-from relay.core.mapping.schema.field import Demand, Field
 from relay.core.mapping.syntax import ROOT_KEY, directive_keys
 from relay.core.mapping.values import JsonObject
+from relay.core.tiktok.fields import app, offline, web
+from relay.core.tiktok.fields.field import Demand, Field
 
 _ALWAYS = "Segment would reject every event"
 CRM = "crm"

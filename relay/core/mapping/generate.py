@@ -18,9 +18,9 @@ from relay.core.mapping.errors import MappingError
 from relay.core.mapping.paths import Steps, is_builtin, stand_in
 from relay.core.mapping.plan import Paths, Plan, Shaped, Source
 from relay.core.mapping.schema.coercion import Findings, scalar
-from relay.core.mapping.schema.field import Field, Kind
 from relay.core.mapping.schema.schema import Fill, Schema
 from relay.core.mapping.values import UNDEFINED, JsonObject
+from relay.core.tiktok.fields.field import Field, Kind
 
 # From an event to the payload as the destination takes it. Raises MappingError when a directive fails on the event.
 Gather = Callable[[JsonObject, Findings], JsonObject]

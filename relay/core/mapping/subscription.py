@@ -10,14 +10,14 @@ from relay.core.mapping.directives.resolver import Receipt
 from relay.core.mapping.errors import MappingError, TriggerError
 from relay.core.mapping.gather import compile_gather
 from relay.core.mapping.repair import Stage
-from relay.core.mapping.schema import app, offline, web
 from relay.core.mapping.schema.coercion import Findings
-from relay.core.mapping.schema.field import Field, text
 from relay.core.mapping.schema.schema import MISSING, Schema
 from relay.core.mapping.schema.settings import admitted_settings
 from relay.core.mapping.trigger import compile_trigger
 from relay.core.mapping.values import UNDEFINED, JsonObject, is_number
 from relay.core.tiktok.app_items import app_item
+from relay.core.tiktok.fields import app, offline, web
+from relay.core.tiktok.fields.field import Field, text
 from relay.core.tiktok.items import Builder, Built, offline_item, web_item
 
 

@@ -6,8 +6,8 @@ import math
 
 from relay.core.event import JsonObject
 from relay.core.javascript.numbers import number_of
-from relay.core.mapping.schema.app import PRODUCT_EVENTS
 from relay.core.tiktok import hashing
+from relay.core.tiktok.fields.app import PRODUCT_EVENTS
 from relay.core.tiktok.items import Built, Unbuildable, head, present, truthy
 
 _CONSENT_SINCE = (14.0, 0.0, 0.0)  # iOS versions before have no tracking consent

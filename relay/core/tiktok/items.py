@@ -12,8 +12,8 @@ from typing import NamedTuple
 from relay.core.event import JsonObject
 from relay.core.javascript.dates import epoch_seconds
 from relay.core.javascript.urls import query_value
-from relay.core.mapping.schema import web
 from relay.core.tiktok import hashing
+from relay.core.tiktok.fields import web
 
 
 class Built(NamedTuple):

@@ -14,8 +14,8 @@ from relay.core.javascript.text import trim
 from relay.core.mapping.repair.amounts import LONGEST, amount
 from relay.core.mapping.repair.rules import Repair, Rule
 from relay.core.mapping.schema.coercion import Findings, scalar
-from relay.core.mapping.schema.field import Field, Kind
 from relay.core.mapping.values import UNDEFINED, JsonObject, is_number
+from relay.core.tiktok.fields.field import Field, Kind
 
 TIMESTAMP = "timestamp"
 IDENTITY = frozenset({"event", "event_id", "event_source", "event_spec_type", TIMESTAMP})

@@ -13,10 +13,10 @@ from relay.core.mapping.repair.fields import compile_fields
 from relay.core.mapping.repair.products import list_roots, unfold
 from relay.core.mapping.repair.rules import Repair, Rule, Stage
 from relay.core.mapping.schema.coercion import Findings
-from relay.core.mapping.schema.field import Kind
 from relay.core.mapping.schema.schema import Schema
 from relay.core.mapping.syntax import root_of
 from relay.core.mapping.values import JsonObject
+from relay.core.tiktok.fields.field import Kind
 from relay.core.tiktok.items import Builder, Built
 
 _UNFOLDED = Repair(Rule.PRODUCTS, "Contents")

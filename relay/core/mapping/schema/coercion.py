@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from relay.core.javascript.numbers import SAFE, double, for_json, number_of
-from relay.core.mapping.schema.field import Field, Kind
 from relay.core.mapping.values import UNDEFINED, is_number, kind_of, text_of_value
+from relay.core.tiktok.fields.field import Field, Kind
 
 
 class Findings:

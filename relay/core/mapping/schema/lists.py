@@ -6,8 +6,8 @@ from typing import Any
 
 from relay.core.javascript.numbers import SAFE
 from relay.core.mapping.schema.coercion import Check, Findings, NumberedCheck, mismatch, numbered_scalar, scalar
-from relay.core.mapping.schema.field import Field, Kind
 from relay.core.mapping.values import JsonObject, exists
+from relay.core.tiktok.fields.field import Field, Kind
 
 
 def list_of(field: Field, path: str) -> Check:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from relay.core.mapping.schema.coercion import Check, Findings, mismatch, scalar
-from relay.core.mapping.schema.field import Demand, Field, Kind
 from relay.core.mapping.schema.lists import list_of
 from relay.core.mapping.values import UNDEFINED, JsonObject, kind_of
+from relay.core.tiktok.fields.field import Demand, Field, Kind
 
 MISSING = "is missing the required field"  # stands in every problem of that kind
 # Puts a value into a payload as the destination takes it, or leaves the payload alone when there is nothing to put.

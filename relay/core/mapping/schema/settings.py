@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.core.mapping.schema.coercion import Findings, scalar
-from relay.core.mapping.schema.field import Field, text
+from relay.core.tiktok.fields.field import Field, text
 
 ACCESS_TOKEN = text("accessToken", "Access Token")
 

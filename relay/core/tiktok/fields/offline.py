@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from relay.core.mapping.schema.field import CONTENT_TYPE, CONTENTS, Demand, boolean, number, text, texts
+from relay.core.tiktok.fields.field import CONTENT_TYPE, CONTENTS, Demand, boolean, number, text, texts
 
 FIELDS = (
     text("event", "Event Name", required=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay.core.mapping.schema.field import (
+from relay.core.tiktok.fields.field import (
     CONTENT_TYPE,
     CONTENTS,
     Demand,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay.core.mapping.schema.field import CONTENT_TYPE, CONTENTS, Demand, boolean, number, record, text, texts
+from relay.core.tiktok.fields.field import CONTENT_TYPE, CONTENTS, Demand, boolean, number, record, text, texts
 
 EVENTS = (
     "AchieveLevel", "AddPaymentInfo", "AddToCart", "AddToWishlist", "Checkout", "CompleteTutorial", "CreateGroup",
