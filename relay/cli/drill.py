@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,14 @@ from relay.cli.drilling.reporting import keep_metrics, write_report
 from relay.cli.drilling.scenarios import SCENARIOS, Scenario
 from relay.cli.drilling.stage import Stage, staged
 from relay.cli.drilling.view import audience, print_ledger
+from relay.cli.sending import first_of
 from relay.simulator.traffic import traffic
 
 SEED = 20_260_119  # a Monday in the January of the incident
 ALL = "all"
+AFTERWARDS_S = 1.5  # until the metrics say that nothing is owed any more: the relay looks once a second
+Performed = tuple[Ledger, list[Path]]
+"""The ledger, and the files of the report."""
 SCENES = "\b\n" + "\n".join(f"{name:<9} {one.about}" for name, one in SCENARIOS.items())
 
 
@@ -92,7 +96,7 @@ def played(name: str, plan: Plan, order: Order) -> Ledger:
     """One scenario, its ledger printed unless somebody wants JSON."""
     console = screen()
     try:
-        ledger, files = asyncio.run(perform(name, plan, order, console))
+        ledger, files = asyncio.run(one_failure(perform(name, plan, order, console)))
     except KeyboardInterrupt:
         raise Failed("interrupted; everything the drill started is stopped") from None
     if not order.quiet:
@@ -104,7 +108,15 @@ def played(name: str, plan: Plan, order: Order) -> Ledger:
     return ledger
 
 
-async def perform(name: str, plan: Plan, order: Order, console: Console) -> tuple[Ledger, list[Path]]:
+async def one_failure(performance: Coroutine[None, None, Performed]) -> Performed:
+    """However many tasks failed of one cause: say it once."""
+    try:
+        return await performance
+    except* Failed as group:
+        raise first_of(group) from None
+
+
+async def perform(name: str, plan: Plan, order: Order, console: Console) -> Performed:
     """Stage, play, ledger, report; the folder of the stage is removed afterwards."""
     scenario = SCENARIOS[name]
     if not order.quiet:
@@ -129,6 +141,7 @@ async def set_up(scenario: Scenario, plan: Plan, order: Order) -> AsyncIterator[
             keeping = tasks.create_task(keep_metrics(stage, order.metrics), name="metrics") if order.metrics else None
             yield stage
             if keeping:
+                await asyncio.sleep(AFTERWARDS_S)
                 keeping.cancel()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -18,10 +18,11 @@ from relay.cli.drilling.stage import TOKENS
 OUTAGE_S, TOKEN_S, CRASH_S = 60.0, 5.0, 30.0
 """Promised at most: the gate's longest wait; from a new token to a delivery; from a crash to a delivery."""
 LOSING_S = 1.0  # how long TikTok stores events but its answers get lost, before it is down altogether
-CALLS_PER_S = 3  # of a TikTok that throttles
+CALLS_PER_S = 5  # of a TikTok that throttles
 FAILING_SHARE = 0.05
 MOST_REFUSED = 1 / 3
-SLOW_MS = 800.0
+SLOW_MS = 500.0
+SETTLED_S = 0.2  # answers of a killed relay that are still on their way
 SEGMENT_SENDS = ("Segment sends", False)
 REACHED_BACK_S = 2.0  # what the README advises: when in doubt, reach further back
 
@@ -82,22 +83,28 @@ class Throttle:
     refused: int = 0
 
     async def direct(self, play: Play) -> None:
-        """Down for a third of the trouble, throttled for the rest, in two ways of failing."""
+        """Down for a third of the trouble; from where the gate closes throttled for the rest, failing in two ways."""
         stage, part = play.stage, play.plan.trouble / 3
         await play.at(play.plan.trouble_from)
-        await stage.control(limits={"per_second": CALLS_PER_S})
         await outage(play, part)
-        before = await stage.counted()
         play.scene = ("throttled", True)
-        await stage.control(outage={"kind": "50002", "share": FAILING_SHARE})
+        await stage.control(limits={"per_second": CALLS_PER_S})
+        before = await stage.counted()
+
+        async def throttled() -> bool:
+            now = await stage.counted()
+            self.calls = now["requests"] - before["requests"]
+            self.refused = now["by_code"].get("40100", 0) - before["by_code"].get("40100", 0)
+            return self.refused > 0
+
         self.resumed_s = await play.delivering()
-        await asyncio.sleep(part)
-        await stage.control(outage={"kind": "502", "share": FAILING_SHARE})
-        await asyncio.sleep(part)
-        after = await stage.counted()
-        self.calls = after["requests"] - before["requests"]
-        self.refused = after["by_code"].get("40100", 0) - before["by_code"].get("40100", 0)
-        await stage.control(outage="none", limits={"per_second": 1000})
+        await play.takes(play.closed)
+        await play.takes(throttled)
+        for kind in ("50002", "502"):
+            await stage.control(outage={"kind": kind, "share": FAILING_SHARE})
+            await asyncio.sleep(part)
+        await throttled()
+        await stage.control(outage="none", limits={"per_second": 0})
         play.scene = (WELL, False)
 
     def promises(self, end: End) -> Iterator[Promise]:
@@ -159,17 +166,14 @@ class Poison:
             await asyncio.sleep(play.plan.trouble / 2)
             await play.stage.command("resume")
             play.scene = ("index given" if style == "data[2]" else "no index", False)
-            await play.delivering()
-            await play.takes(play.drained)
+            await play.caught_up()
 
     def promises(self, end: End) -> Iterator[Promise]:
         """Exactly the bad ones are dead letters, each with TikTok's words."""
         bad, told = end.obligations.bad, [letter for letter in end.letters if "event_id" in letter["message"]]
         right = bool(bad) and end.buried == bad and len(told) == len(end.letters)
-        yield Promise(
-            f"{len(bad)} bad events, {len(end.buried & bad)} of them dead letters with TikTok's message", right
-        )
-        yield Promise(f"{len(end.buried - bad)} good events among the dead letters", not end.buried - bad)
+        yield Promise(f"{len(end.buried & bad)} of {len(bad)} bad events are dead letters with TikTok's message", right)
+        yield Promise(f"{len(end.buried - bad)} good events are", not end.buried - bad)
 
 
 @dataclass(slots=True)
@@ -199,15 +203,18 @@ class Crash:
     async def _kill(self, play: Play) -> None:
         """Both at once; then what is seen of the relay from both sides."""
         play.scene = ("relay KILLED", True)
-        accepted = len(play.obligations.accepted)
         await play.stage.crash()
+        killed = play.now
         play.stage.relay.start()
         delivering = play.tasks.create_task(play.delivering(), name="delivering")
+        await asyncio.sleep(SETTLED_S)
+        accepted = len(play.obligations.accepted)
 
         async def takes_events() -> bool:
             return len(play.obligations.accepted) > accepted
 
-        self.took_s = await play.takes(takes_events)
+        if await play.takes(takes_events) is not None:
+            self.took_s = play.now - killed
         play.scene = ("started again", False)
         self.resumed_s = await delivering
 

@@ -52,34 +52,33 @@ class Play:
     _sending: bool = True
     _directing: bool = True
     _start: float = 0.0
-    _end: float = float("inf")
 
     async def perform(self, events: Iterator[JsonObject], direction: Direction) -> Ledger:
         """All of it; returns the ledger."""
-        loop = asyncio.get_running_loop()
-        self._start = loop.time()
-        self._end = (
-            self._start + max(self.plan.seconds, self.plan.trouble_from + self.plan.trouble) + self.plan.patience
-        )
+        self._start = asyncio.get_running_loop().time()
         async with self.tasks as tasks:
             tasks.create_task(self._send(events), name="send")
             tasks.create_task(self._direct(direction), name="direct")
             await self._watch()
             self.over.set()
-        end = await self._ended(loop.time() - self._start)
+        end = await self._ended(self.now)
         return judge(end, direction.promises(end))
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return asyncio.get_running_loop().time() - self._start
 
     async def at(self, moment: float) -> None:
         """Wait until so many seconds after the start."""
-        await asyncio.sleep(max(0.0, self._start + moment - asyncio.get_running_loop().time()))
+        await asyncio.sleep(max(0.0, moment - self.now))
 
     async def takes(self, met: Callable[[], Awaitable[bool]]) -> float | None:
         """Seconds until ``met``; None when the patience of the whole play was over before."""
-        loop = asyncio.get_running_loop()
-        since = loop.time()
-        while loop.time() < self._end:
+        since = self.now
+        while self.now < self.plan.longest:
             if await met():
-                return loop.time() - since
+                return self.now - since
             await asyncio.sleep(GLANCE_EVERY)
         return None
 
@@ -97,9 +96,19 @@ class Play:
         status = await self.stage.status()
         return dict(status["destinations"][0]) if status else {}
 
-    async def drained(self) -> bool:
-        """Nothing waits to be sent, when the relay looked last."""
-        return not (await self._look()).owed
+    async def closed(self) -> bool:
+        """The gate is closed, when the relay looked last."""
+        return (await self.destination()).get("gate") == "closed"
+
+    async def caught_up(self) -> float | None:
+        """Seconds until TikTok has counted as many items as are owed to it by now, those that came later included."""
+        bad = sum(message_id in self.obligations.bad for message_id in self.obligations.wanted.values())
+        goal = len(self.obligations.wanted) - bad
+
+        async def enough() -> bool:
+            return bool((await self.stage.counted()).get("unique", 0) >= goal)
+
+        return await self.takes(enough)
 
     async def _send(self, events: Iterator[JsonObject]) -> None:
         target = Target(f"{self.stage.intake}/webhook/segment", self.stage.secret.encode())
@@ -151,8 +160,7 @@ class Play:
 
     async def _watch(self) -> None:
         """Look until everything is sent, recovery was seen and nothing is owed, or the patience is over."""
-        loop = asyncio.get_running_loop()
-        while loop.time() < self._end:
+        while self.now < self.plan.longest:
             look = await self._look()
             self.looks.append(look)
             self.show(look)
@@ -166,7 +174,7 @@ class Play:
             self.status = status
         [part] = self.status.get("destinations") or [{}]
         return Look(
-            at=asyncio.get_running_loop().time() - self._start,
+            at=self.now,
             scene=self.scene[0],
             ill=self.scene[1],
             sent=len(self.obligations.sent),

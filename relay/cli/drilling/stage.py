@@ -92,9 +92,12 @@ class Stage:
     async def command(self, action: str, **body: str) -> None:
         """What an operator does to the destination: pause, resume, failover, failback."""
         url = f"{self.admin}/api/destinations/{DESTINATION}/{action}"
-        async with self.session.post(url, json=body, headers=self._vouched) as answer:
-            if answer.status != 200:
-                raise Failed(f"the relay refused to {action}: {await answer.text()}")
+        try:
+            async with self.session.post(url, json=body, headers=self._vouched, timeout=QUICK) as answer:
+                if answer.status != 200:
+                    raise Failed(f"the relay refused to {action}: {await answer.text()}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Failed(f"the relay does not {action}: {error or type(error).__name__}") from None
 
     def rotate(self, token: str) -> None:
         """Put another token into the relay's secret file, in one step as orchestrators do."""
