@@ -128,7 +128,9 @@ async def perform(name: str, plan: Plan, order: Order, console: Console) -> Perf
             play = Play(stage, plan, wanted_by_presets, show, scenario.bad_every)
             events = traffic(SEED, time.time_ns() // 1_000_000, plan.rate)
             ledger = await play.perform(events, scenario.direction())
-        return ledger, await write_report(stage, order.report) if order.report else []
+        afterwards = asyncio.sleep(AFTERWARDS_S if order.metrics else 0.0)
+        files, _ = await asyncio.gather(write_report(stage, order.report), afterwards)
+        return ledger, files
 
 
 @asynccontextmanager
@@ -141,7 +143,6 @@ async def set_up(scenario: Scenario, plan: Plan, order: Order) -> AsyncIterator[
             keeping = tasks.create_task(keep_metrics(stage, order.metrics), name="metrics") if order.metrics else None
             yield stage
             if keeping:
-                await asyncio.sleep(AFTERWARDS_S)
                 keeping.cancel()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

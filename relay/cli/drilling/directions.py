@@ -23,12 +23,15 @@ FAILING_SHARE = 0.05
 MOST_REFUSED = 1 / 3
 SLOW_MS = 500.0
 SETTLED_S = 0.2  # answers of a killed relay that are still on their way
-SEGMENT_SENDS = ("Segment sends", False)
+SEGMENT_UP = ("Segment up", False)
 REACHED_BACK_S = 2.0  # what the README advises: when in doubt, reach further back
 
 
 async def outage(play: Play, seconds: float) -> None:
-    """At first answers get lost (TikTok has the events, the relay cannot know), then nothing works; then all does."""
+    """At first answers get lost (TikTok has the events, the relay cannot know), then nothing works; then all does.
+
+    However short it is to be, it lasts until the relay has noticed: else there is nothing to recover from.
+    """
     play.scene = ("TikTok DOWN", True)
     losing = min(LOSING_S, seconds / 2) if play.plan.forgiving else 0.0
     if losing:
@@ -36,6 +39,7 @@ async def outage(play: Play, seconds: float) -> None:
         await asyncio.sleep(losing)
     await play.stage.control(outage="503")
     await asyncio.sleep(seconds - losing)
+    await play.takes(play.shut)
     await play.stage.control(outage="none")
     play.scene = (WELL, False)
 
@@ -127,7 +131,7 @@ class Token:
         """Revoke, wait, rotate."""
         child = play.stage.relay.child
         await play.at(play.plan.trouble_from)
-        play.scene = ("token revoked", True)
+        play.scene = ("no token", True)
         await play.stage.control(tokens=[TOKENS[1]])
         await asyncio.sleep(play.plan.trouble)
 
@@ -202,7 +206,7 @@ class Crash:
 
     async def _kill(self, play: Play) -> None:
         """Both at once; then what is seen of the relay from both sides."""
-        play.scene = ("relay KILLED", True)
+        play.scene = ("KILLED", True)
         await play.stage.crash()
         killed = play.now
         play.stage.relay.start()
@@ -215,7 +219,7 @@ class Crash:
 
         if await play.takes(takes_events) is not None:
             self.took_s = play.now - killed
-        play.scene = ("started again", False)
+        play.scene = ("restarted", False)
         self.resumed_s = await delivering
 
     def promises(self, end: End) -> Iterator[Promise]:
@@ -237,10 +241,10 @@ class Standby:
     async def direct(self, play: Play) -> None:
         """Lose, take over from a little before that, go back when Segment's destination works again."""
         segment = Primary(play.stage)
-        self.lost, play.heard, play.scene = segment.lost, segment.take, SEGMENT_SENDS
+        self.lost, play.heard, play.scene = segment.lost, segment.take, SEGMENT_UP
         play.tasks.create_task(segment.run(play.over), name="primary")
         await play.at(play.plan.trouble_from)
-        play.scene, segment.losing = ("Segment LOSES", True), True
+        play.scene, segment.losing = ("LOSING", True), True
         await asyncio.sleep(play.plan.trouble / 2)
         self.arrived = sum(Counted(row["event"], row["event_id"]) in self.lost for row in await play.stage.ids())
         await play.stage.command("failover", since=f"{play.plan.trouble / 2 + REACHED_BACK_S:.3f}s")
@@ -248,14 +252,14 @@ class Standby:
         await asyncio.sleep(play.plan.trouble / 2)
         segment.losing = False
         await play.stage.command("failback")
-        play.scene = ("failing back", False)
+        play.scene = ("going back", False)
 
         async def stands_by() -> bool:
             self.stands_by = (await play.destination()).get("mode") == "standby"
             return self.stands_by
 
         await play.takes(stands_by)
-        play.scene = SEGMENT_SENDS
+        play.scene = SEGMENT_UP
 
     def promises(self, end: End) -> Iterator[Promise]:
         """A real loss, made good, and in the end the relay stands by again."""

@@ -96,6 +96,10 @@ class Play:
         status = await self.stage.status()
         return dict(status["destinations"][0]) if status else {}
 
+    async def shut(self) -> bool:
+        """The gate is not closed, when the relay looked last."""
+        return not await self.closed()
+
     async def closed(self) -> bool:
         """The gate is closed, when the relay looked last."""
         return (await self.destination()).get("gate") == "closed"

@@ -17,10 +17,10 @@ SCRAPE_EVERY = 0.25
 FORMS = ("html", "md")
 
 
-async def write_report(stage: Stage, folder: Path) -> list[Path]:
-    """The latest incident's report, once it is closed; no file when there was no incident."""
-    document = await last_incident(stage)
-    return [] if document is None else written(document, folder)
+async def write_report(stage: Stage, folder: Path | None) -> list[Path]:
+    """The latest incident's report, once it is closed; no file when there was none, or nobody wants it."""
+    document = await last_incident(stage) if folder else None
+    return written(document, folder) if document and folder else []
 
 
 def written(document: JsonObject, folder: Path) -> list[Path]:

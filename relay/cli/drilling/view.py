@@ -52,7 +52,7 @@ def plain_lines(console: Console) -> Callable[[Look], None]:
 def line_of(look: Look) -> str:
     """One look in words."""
     figures = f"accepted {look.accepted:>6}  owed {look.owed:>6}  counted {look.counted:>6}"
-    return f"{look.at:5.1f}s  {look.scene:<13}  gate {look.gate:<8} {figures}"
+    return f"{look.at:5.1f}s  {look.scene:<11}  gate {look.gate:<8} {figures}"
 
 
 def picture(looks: Sequence[Look], width: int) -> Group:

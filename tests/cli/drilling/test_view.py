@@ -78,7 +78,7 @@ def test_the_ledger_says_the_verdict() -> None:
     print_ledger(drawn, LEDGER)
     text = stream.getvalue()
     assert "clean: nothing lost, nothing doubled, promises kept" in text
-    assert "kept   resumed after 1.7 s" in text
+    assert "kept  resumed after 1.7 s" in text
     assert "longest delay" in text
     assert "unbalanced" not in text
 
