@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ SCENES = "\b\n" + "\n".join(f"{name:<9} {one.about}" for name, one in SCENARIOS.
 class Order:
     """How to stage it: command that starts the relay, folder for the report, file for the metrics, whether to draw."""
 
-    serve: tuple[str, ...]
+    serve: Sequence[str]
     report: Path | None
     metrics: Path | None
     quiet: bool
@@ -79,13 +79,10 @@ def drill(
     """Parse, play, print, exit code."""
     ledgers: dict[str, Ledger] = {}
     for name in SCENARIOS if scenario == ALL else [scenario]:
-        chosen = SCENARIOS[name]
-        plan = Plan(
-            seconds or chosen.seconds, rate, trouble or chosen.trouble, patience, not unforgiving, not negligent
-        )
+        seconds_of_it, trouble_of_it = seconds or SCENARIOS[name].seconds, trouble or SCENARIOS[name].trouble
+        plan = Plan(seconds_of_it, rate, trouble_of_it, patience, not unforgiving, not negligent)
         folder = report / name if report and scenario == ALL else report
-        order = Order(tuple(shlex.split(serve)), folder, metrics, quiet=as_json)
-        ledgers[name] = played(name, plan, order)
+        ledgers[name] = played(name, plan, Order(shlex.split(serve), folder, metrics, quiet=as_json))
     if as_json:
         documents = {name: ledger.as_json() for name, ledger in ledgers.items()}
         print_json(documents if scenario == ALL else documents[scenario])

@@ -21,7 +21,8 @@ LOSING_S = 1.0  # how long TikTok stores events but its answers get lost, before
 CALLS_PER_S = 5  # of a TikTok that throttles
 FAILING_SHARE = 0.05
 MOST_REFUSED = 1 / 3
-SLOW_MS = 500.0
+USUAL_MS, SLOW_MS, QUICK_MS = [120, 230], 500, 30
+"""Until TikTok answers: as the simulator does by itself; while a crash is to hit a drain; when it only says no."""
 SETTLED_S = 0.2  # answers of a killed relay that are still on their way
 SEGMENT_UP = ("Segment up", False)
 REACHED_BACK_S = 2.0  # what the README advises: when in doubt, reach further back
@@ -92,7 +93,7 @@ class Throttle:
         await play.at(play.plan.trouble_from)
         await outage(play, part)
         play.scene = ("throttled", True)
-        await stage.control(limits={"per_second": CALLS_PER_S})
+        await stage.control(limits={"per_second": CALLS_PER_S}, latency=QUICK_MS)
         before = await stage.counted()
 
         async def throttled() -> bool:
@@ -108,7 +109,7 @@ class Throttle:
             await stage.control(outage={"kind": kind, "share": FAILING_SHARE})
             await asyncio.sleep(part)
         await throttled()
-        await stage.control(outage="none", limits={"per_second": 0})
+        await stage.control(outage="none", limits={"per_second": 0}, latency=USUAL_MS)
         play.scene = (WELL, False)
 
     def promises(self, end: End) -> Iterator[Promise]:
@@ -196,18 +197,17 @@ class Crash:
 
         async def draining() -> bool:
             part = await play.destination()
-            self.owed = part.get("owed") or 0
-            return part.get("gate") == "closed" and self.owed > 0
+            return bool(part.get("gate") == "closed" and part["owed"])
 
         await play.takes(draining)
         await self._kill(play)
-        await play.stage.control(latency=[120, 230])
+        await play.stage.control(latency=USUAL_MS)
         play.scene = (WELL, False)
 
     async def _kill(self, play: Play) -> None:
         """Both at once; then what is seen of the relay from both sides."""
         play.scene = ("KILLED", True)
-        await play.stage.crash()
+        self.owed = await play.stage.crash()
         killed = play.now
         play.stage.relay.start()
         delivering = play.tasks.create_task(play.delivering(), name="delivering")

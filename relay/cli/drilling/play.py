@@ -57,9 +57,11 @@ class Play:
         """All of it; returns the ledger."""
         self._start = asyncio.get_running_loop().time()
         async with self.tasks as tasks:
-            tasks.create_task(self._send(events), name="send")
-            tasks.create_task(self._direct(direction), name="direct")
+            sending = tasks.create_task(self._send(events), name="send")
+            directing = tasks.create_task(self._direct(direction), name="direct")
             await self._watch()
+            sending.cancel()  # both are over, unless patience was
+            directing.cancel()
             self.over.set()
         end = await self._ended(self.now)
         return judge(end, direction.promises(end))

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import orjson
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from relay.adapters.redis.directory import Directory
 from relay.cli.client import Failed
@@ -34,6 +35,8 @@ PIXEL = "DRILLPIXEL0000000000"
 DESTINATION = "tiktok"
 TOKENS = ("drill-token-1", "drill-token-2")
 """What TikTok accepts at first, and after the first was revoked."""
+OWED = f"*:owed:{DESTINATION}:*"
+"""Keys of what is owed, whatever their partition and class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +108,18 @@ class Stage:
         fresh.write_text(token, encoding="ascii")
         fresh.replace(self.relay.folder / "token")
 
-    async def crash(self) -> None:
-        """Kill -9 of the relay and of its Valkey; nobody gets to say goodbye."""
-        socket = Directory(self.relay.folder / "data", 0, 0).socket
-        async with Redis(unix_socket_path=str(socket)) as client:
-            valkey = int((await client.info("server"))["process_id"])
+    async def crash(self) -> int:
+        """Kill -9 of the relay and of its Valkey; nobody gets to say goodbye. Returns how many entries are owed."""
+        try:
+            async with Redis(unix_socket_path=str(Directory(self.relay.folder / "data", 0, 0).socket)) as client:
+                valkey = int((await client.info("server"))["process_id"])
+                owed = sum([await client.xlen(key) async for key in client.scan_iter(OWED, count=1_000)])
+        except RedisError as error:
+            raise Failed(f"the relay's Valkey cannot be reached, so it cannot be killed: {error}") from None
         self.relay.kill()
         with suppress(ProcessLookupError):
             os.kill(valkey, signal.SIGKILL)
+        return owed
 
     @property
     def _vouched(self) -> dict[str, str]:
