@@ -111,9 +111,9 @@ def test_the_target_that_fuzzes_names_its_tests_and_its_seed(root: Path) -> None
 def test_the_ledger_and_the_picture_are_what_a_drill_makes(root: Path) -> None:
     text = section(root, "Drill")
     shown = io.StringIO()
-    said = (("delivered again after 1.4 s (promise: 60 s)", True), ("no dead letters", True))
+    said = (("delivered again after 9.0 s (promise: 60 s)", True), ("no dead letters", True))
     promises = tuple(Promise(*promise) for promise in said)
-    ledger = Ledger(3000, 64, 3000, 2226, 2226, 0, "", 2226, 31, 0, 0, 14.0, 0, 31.0, promises)
+    ledger = Ledger(3000, 64, 3000, 2226, 2226, 0, "", 2226, 23, 0, 0, 24.0, 0, 31.0, promises)
     print_ledger(Console(file=shown, width=160, highlight=False, markup=False), ledger)
     assert [line.rstrip() for line in shown.getvalue().splitlines()] == block(text, "text").splitlines()
     assert f"]({PICTURE.relative_to(ROOT)})" in text

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.conftest import ROOT, TOOLS
 
 PICTURE = ROOT / "deploy" / "pictures" / "drill-report.png"
-WIDTH, HEIGHT = 900, 1090
+WIDTH, HEIGHT = 900, 1036
 """As much of the page as tells the story: headline, figures, chart, and what became of the events."""
 
 

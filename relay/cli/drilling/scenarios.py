@@ -25,7 +25,7 @@ class Scenario:
 
 
 SCENARIOS = {
-    "outage": Scenario("TikTok loses answers, goes down, and comes back", Outage),
+    "outage": Scenario("TikTok loses answers, goes down, and comes back", Outage, trouble=12.0),
     "throttle": Scenario("TikTok comes back throttled, and fails some calls", Throttle, trouble=12.0),
     "token": Scenario("the access token is revoked, and replaced while everything is held", Token, seconds=25.0),
     "poison": Scenario(

@@ -46,7 +46,7 @@ def test_the_outage_is_what_is_played_unless_another_is_asked_for(stand: Stand) 
     assert done.exit_code == 0
     assert "clean: nothing lost" in done.output
     [(name, plan, report)] = stand.asked
-    assert (name, plan.seconds, plan.trouble, report) == ("outage", 30.0, 10.0, None)
+    assert (name, plan.seconds, plan.trouble, report) == ("outage", 30.0, 12.0, None)
 
 
 def test_all_are_played_in_order_each_with_a_folder_of_its_own(stand: Stand) -> None:
