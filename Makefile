@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check format bench fuzz proof drill lock clean
+.PHONY: help run test check format bench fuzz proof drill picture lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ proof: $(VENV)/.dev ## the long proofs in full; writes proof.json
 
 drill: $(VENV)/.runtime ## play an outage on this machine
 	$(BIN)/relay drill
+
+picture: $(VENV)/.dev ## play an outage and photograph its report for the README (needs chromium)
+	$(BIN)/python -m tests.picture
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from relay.app import Service
 from relay.config import Destination, Loaded, load_settings
 from relay.core.errors import ConfigError, PortUnavailable, StoreMismatch
+from relay.core.incident import Patience
 from relay.simulator.control import Control
 from relay.simulator.server import simulator
 
@@ -60,8 +61,8 @@ def refuse(problems: list[str], code: int) -> NoReturn:
     sys.exit(code)
 
 
-async def running(loaded: Loaded, role: str, *, sandbox: bool) -> int:
-    """The relay, and in the sandbox the simulator, until a signal; the exit code."""
+async def running(loaded: Loaded, role: str, *, sandbox: bool, patience: Patience | None = None) -> int:
+    """The relay, and in the sandbox the simulator, until a signal; the exit code. ``patience``: with incidents."""
     # What is loaded now lives for ever, and what a request makes dies with it: looking for cycles among them every 700
     # objects costs a sixth of intake (measured).
     gc.collect()
@@ -71,7 +72,7 @@ async def running(loaded: Loaded, role: str, *, sandbox: bool) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with playground(loaded, sandbox=sandbox) as settled:
-        service = Service(settled, role, sandbox=sandbox)
+        service = Service(settled, role, sandbox=sandbox, patience=patience)
         if not sandbox:  # which has no files to read again, and ends with its terminal
             reread_on_hangup(service, stopping)
         return await service.run(stopping)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -20,9 +21,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from tests.conftest import missing
+from relay.cli.drilling.ledger import Ledger, Promise
+from relay.cli.drilling.scenarios import SCENARIOS
+from relay.cli.drilling.view import print_ledger
+from tests.conftest import ROOT, missing
 from tests.e2e.processes import SECRET, Relay, clean_environ, free_port, playground, sign, wait_for
+from tests.picture.__main__ import PICTURE, WIDTH
 
 RELAY = [sys.executable, "-m", "relay"]
 
@@ -40,7 +46,11 @@ PROVED_ELSEWHERE = {
     "make bench": "test_the_other_make_targets_start_what_they_say",
     "make fuzz": "test_the_target_that_fuzzes_names_its_tests_and_its_seed",
     "make proof": "test_the_other_make_targets_start_what_they_say",
+    "make picture": "test_the_other_make_targets_start_what_they_say",
     ".venv/bin/relay drill": "tests/cli/drilling/test_drill.py",
+    "relay drill --report drill-report": "tests/cli/drilling/test_drill.py",
+    "relay drill --scenario token": "tests/cli/drilling/test_drill.py",
+    "relay drill --scenario all": "tests/cli/drilling/test_command.py",
     "relay trace MESSAGE_ID": "tests/e2e/test_trace.py",
     "relay incidents": "tests/e2e/test_incidents.py",
     "relay report latest --format html --output report.html": "tests/e2e/test_incidents.py",
@@ -80,7 +90,9 @@ def test_every_command_of_the_readme_is_run_somewhere(root: Path) -> None:
     assert "make test" in text
 
 
-@pytest.mark.parametrize(("target", "module"), [("bench", "tests.benchmarks"), ("proof", "tests.proof")])
+@pytest.mark.parametrize(
+    ("target", "module"), [("bench", "tests.benchmarks"), ("proof", "tests.proof"), ("picture", "tests.picture")]
+)
 def test_the_other_make_targets_start_what_they_say(root: Path, target: str, module: str) -> None:
     said = subprocess.run(["make", "-n", target], cwd=root, capture_output=True, text=True, check=True).stdout
     assert f"-m {module}" in said
@@ -94,6 +106,23 @@ def test_the_target_that_fuzzes_names_its_tests_and_its_seed(root: Path) -> None
     found = re.search(r"tests/\S+\.py", said)
     assert found
     assert "RELAY_FUZZ" in (root / found[0]).read_text()
+
+
+def test_the_ledger_and_the_picture_are_what_a_drill_makes(root: Path) -> None:
+    text = section(root, "Drill")
+    shown = io.StringIO()
+    said = (("delivered again after 9.0 s (promise: 60 s)", True), ("no dead letters", True))
+    promises = tuple(Promise(*promise) for promise in said)
+    ledger = Ledger(3000, 64, 3000, 2226, 2226, 0, "", 2226, 23, 0, 0, 24.0, 0, 31.0, promises)
+    print_ledger(Console(file=shown, width=160, highlight=False, markup=False), ledger)
+    assert [line.rstrip() for line in shown.getvalue().splitlines()] == block(text, "text").splitlines()
+    assert f"]({PICTURE.relative_to(ROOT)})" in text
+    picture = PICTURE.read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert int.from_bytes(picture[16:20], "big") == WIDTH
+    assert len(picture) < 150_000
+    for name in SCENARIOS:
+        assert f"| `{name}` |" in text
 
 
 def fresh_clone(root: Path, folder: Path) -> Path:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from functools import cache
 
 from relay.cli.drilling.ledger import Counted
 from relay.core.event import JsonObject
 from relay.core.mapping import compile_destination, load_presets
+from relay.core.mapping.destination import DestinationMapping, Item
 
 PRESET = "tiktok-conversions"
 
 
-def wanted_by_presets() -> Callable[[JsonObject], list[Counted]]:
-    """Event → (TikTok's event name, event_id) for each subscription that matches it and can be mapped."""
-    mapping = compile_destination(PRESET, "any", load_presets(PRESET))
+@cache
+def presets() -> DestinationMapping:
+    """Compiled once."""
+    return compile_destination(PRESET, "any", load_presets(PRESET))
 
-    def wanted(event: JsonObject) -> list[Counted]:
-        items = mapping.items(event, time.time_ns() // 1_000_000_000)
-        return [Counted(item.event, str(item.data["event_id"])) for item in items if item.data is not None]
 
-    return wanted
+def mapped(event: JsonObject) -> list[Item]:
+    """An item, or why there is none, for each subscription that matches."""
+    return presets().items(event, time.time_ns() // 1_000_000_000)
+
+
+def wanted_by_presets(event: JsonObject) -> list[Counted]:
+    """TikTok's event name and event_id for each subscription that matches and can be mapped."""
+    return [Counted(item.event, str(item.data["event_id"])) for item in mapped(event) if item.data is not None]

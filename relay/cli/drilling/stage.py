@@ -1,15 +1,10 @@
-"""Real processes on this machine: a relay with its embedded Valkey, and a simulated TikTok. Loopback, temporary folder.
-
-Everything is started in sessions of its own, so that Ctrl-C reaches the drill alone and the drill stops them in order.
-"""
+"""The stage of a drill: a relay with its embedded Valkey, a simulated TikTok, and how to reach both."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
-import socket
-import subprocess
+import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -19,17 +14,29 @@ from typing import Any
 
 import aiohttp
 import orjson
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
-import relay
-from relay.adapters.redis.embedded import EmbeddedValkey
-from relay.adapters.redis.valkey_process import EmbeddedOptions
-from relay.adapters.system import SystemClock
+from relay.adapters.redis.directory import Directory
 from relay.cli.client import Failed
+from relay.cli.drilling.processes import (
+    QUICK,
+    Actor,
+    answering,
+    clean_environ,
+    free_port,
+    local,
+    running,
+    without_orphan,
+)
+from relay.core.event import JsonObject
 
 PIXEL = "DRILLPIXEL0000000000"
 DESTINATION = "tiktok"
-START_PATIENCE, STOP_PATIENCE = 40.0, 30.0
-QUICK = aiohttp.ClientTimeout(total=5)
+TOKENS = ("drill-token-1", "drill-token-2")
+"""What TikTok accepts at first, and after the first was revoked."""
+OWED = f"*:owed:{DESTINATION}:*"
+"""Keys of what is owed, whatever their partition and class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +44,24 @@ class Stage:
     """Where everything is while the drill runs."""
 
     session: aiohttp.ClientSession
+    relay: Actor
     intake: str
     admin: str
     tiktok: str
     secret: str
     admin_token: str
 
-    async def status(self) -> dict[str, Any] | None:
+    async def status(self) -> JsonObject | None:
         """The relay's status document; None while it does not answer."""
         return await self._get(f"{self.admin}/api/status")
 
-    async def counted(self) -> dict[str, Any] | None:
+    async def counted(self) -> JsonObject:
         """What TikTok has counted so far, in numbers."""
-        return await self._get(f"{self.tiktok}/counted")
+        return await self._get(f"{self.tiktok}/counted") or {}
 
-    async def letters(self) -> list[dict[str, Any]]:
+    async def letters(self) -> list[JsonObject]:
         """All dead letters of the destination."""
-        found: list[dict[str, Any]] = []
+        found: list[JsonObject] = []
         after: str | None = ""
         while after is not None:
             query = f"destination={DESTINATION}&limit=1000&after={after}"
@@ -62,10 +70,21 @@ class Stage:
             after = page["next"]
         return found
 
-    async def ids(self) -> list[dict[str, Any]]:
+    async def ids(self) -> list[JsonObject]:
         """What TikTok has counted, one by one."""
         async with self.session.get(f"{self.tiktok}/counted/ids") as answer:
             return [orjson.loads(line) for line in (await answer.read()).splitlines()]
+
+    async def incident(self) -> JsonObject | None:
+        """The latest incident's whole document; None when there was none."""
+        return await self._get(f"{self.admin}/api/incidents/latest")
+
+    async def metrics(self) -> str | None:
+        """The metrics page, as Prometheus scrapes it; None when nobody answers."""
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with self.session.get(f"{self.admin}/metrics", timeout=QUICK) as answer:
+                return await answer.text()
+        return None
 
     async def control(self, **switches: Any) -> None:
         """Move the simulator's switches."""
@@ -73,35 +92,73 @@ class Stage:
             if answer.status != 200:
                 raise Failed(f"the simulator refused {switches}: {await answer.text()}")
 
-    async def _get(self, url: str) -> dict[str, Any] | None:
-        headers = {"Authorization": f"Bearer {self.admin_token}"} if url.startswith(self.admin) else {}
+    async def command(self, action: str, **body: str) -> None:
+        """What an operator does to the destination: pause, resume, failover, failback."""
+        url = f"{self.admin}/api/destinations/{DESTINATION}/{action}"
+        try:
+            async with self.session.post(url, json=body, headers=self._vouched, timeout=QUICK) as answer:
+                if answer.status != 200:
+                    raise Failed(f"the relay refused to {action}: {await answer.text()}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Failed(f"the relay does not {action}: {error or type(error).__name__}") from None
+
+    def rotate(self, token: str) -> None:
+        """Put another token into the relay's secret file, in one step as orchestrators do."""
+        fresh = self.relay.folder / "token.new"
+        fresh.write_text(token, encoding="ascii")
+        fresh.replace(self.relay.folder / "token")
+
+    async def crash(self) -> int:
+        """Kill -9 of the relay and of its Valkey; nobody gets to say goodbye. Returns how many entries are owed."""
+        try:
+            async with Redis(unix_socket_path=str(Directory(self.relay.folder / "data", 0, 0).socket)) as client:
+                valkey = int((await client.info("server"))["process_id"])
+                owed = sum([await client.xlen(key) async for key in client.scan_iter(OWED, count=1_000)])
+        except RedisError as error:
+            raise Failed(f"the relay's Valkey cannot be reached, so it cannot be killed: {error}") from None
+        self.relay.kill()
+        with suppress(ProcessLookupError):
+            os.kill(valkey, signal.SIGKILL)
+        return owed
+
+    @property
+    def _vouched(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.admin_token}"}
+
+    async def _get(self, url: str) -> JsonObject | None:
+        headers = self._vouched if url.startswith(self.admin) else {}
         with suppress(aiohttp.ClientError, TimeoutError):
             async with self.session.get(url, headers=headers, timeout=QUICK) as answer:
-                document: dict[str, Any] = await answer.json()
+                document: JsonObject = await answer.json()
                 return document if answer.status == 200 else None
         return None
 
 
 @asynccontextmanager
-async def staged(folder: Path, serve: Sequence[str], simulator_options: Sequence[str]) -> AsyncIterator[Stage]:
+async def staged(
+    folder: Path, serve: Sequence[str], settings: Mapping[str, str], simulator_options: Sequence[str]
+) -> AsyncIterator[Stage]:
     """Simulator up, relay up, and both down again on the way out, the relay first."""
     intake, admin, tiktok = (free_port() for _ in range(3))
     secret, token = secrets.token_hex(16), secrets.token_hex(16)
-    python = [sys.executable, "-m", "relay"]
     environ = relay_environ(folder, intake, admin, tiktok) | {
         "RELAY_SEGMENT_SHARED_SECRET": secret,
         "RELAY_ADMIN_TOKEN": token,
+        **settings,
     }
-    simulator = [*python, "simulator", "--port", str(tiktok), *simulator_options]
+    (folder / "token").write_text(TOKENS[0], encoding="ascii")
+    command = [sys.executable, "-m", "relay", "simulator", "--port", str(tiktok), *simulator_options]
+    simulator = Actor("simulator", command, clean_environ(), folder)
+    relay = Actor("relay", list(serve) or [sys.executable, "-m", "relay.cli.drilling.serving"], environ, folder)
     async with (
         without_orphan(folder / "data"),
         aiohttp.ClientSession(trust_env=False) as session,
-        running("simulator", simulator, clean_environ(), folder) as first,
-        running("relay", list(serve) or [*python, "serve"], environ, folder) as second,
+        running(simulator),
+        running(relay),
     ):
-        await answering(session, f"{local(tiktok)}/control", first, folder / "simulator.log")
-        await answering(session, f"{local(intake)}/readyz", second, folder / "relay.log")
-        yield Stage(session, local(intake), local(admin), local(tiktok), secret, token)
+        await answering(session, f"{local(tiktok)}/control", simulator)
+        await answering(session, f"{local(intake)}/readyz", relay)
+        yield Stage(session, relay, local(intake), local(admin), local(tiktok), secret, token)
 
 
 def relay_environ(folder: Path, intake: int, admin: int, tiktok: int) -> dict[str, str]:
@@ -111,79 +168,11 @@ def relay_environ(folder: Path, intake: int, admin: int, tiktok: int) -> dict[st
         "RELAY_PORT": str(intake),
         "RELAY_ADMIN_PORT": str(admin),
         "RELAY_DATA_DIR": str(folder / "data"),
-        "RELAY_TIKTOK_ACCESS_TOKEN": "drill",
-        "RELAY_TIKTOK_PIXEL_CODE": PIXEL,
+        "RELAY_DESTINATIONS__0__NAME": DESTINATION,
+        "RELAY_DESTINATIONS__0__EVENT_SOURCE_ID": PIXEL,
+        "RELAY_DESTINATIONS__0__ACCESS_TOKEN_FILE": str(folder / "token"),
         "RELAY_TIKTOK_BASE_URL": local(tiktok),
         "RELAY_JOURNAL__DISK_FLOOR": "16MiB",  # a drill writes a few megabytes
         "RELAY_JOURNAL__BALLAST": "1MiB",
         "RELAY_LOG_FORMAT": "json",
     }
-
-
-def clean_environ() -> dict[str, str]:
-    """This process's environment without any setting; the package is found whatever the working directory."""
-    kept: Mapping[str, str] = {key: value for key, value in os.environ.items() if not key.startswith("RELAY_")}  # noqa: TID251 - the door
-    home = str(Path(relay.__file__).parents[1])
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, (home, kept.get("PYTHONPATH", ""))))}
-
-
-def local(port: int) -> str:
-    """A loopback address."""
-    return f"http://127.0.0.1:{port}"
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on right now."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
-
-
-@asynccontextmanager
-async def running(
-    name: str, command: Sequence[str], environ: Mapping[str, str], folder: Path
-) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """A child process whose output goes to ``<name>.log``; asked to stop on the way out, then made to."""
-    with (folder / f"{name}.log").open("wb") as log:
-        child = subprocess.Popen(  # noqa: S603, ASYNC220 - our own program; starting takes a millisecond
-            command, env=dict(environ), cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        yield child
-    finally:
-        child.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            await asyncio.to_thread(child.wait, STOP_PATIENCE)
-        child.kill()
-        await asyncio.to_thread(child.wait)
-
-
-@asynccontextmanager
-async def without_orphan(data: Path) -> AsyncIterator[None]:
-    """A relay that had to be killed leaves its Valkey behind: adopt that, and stop it."""
-    try:
-        yield
-    finally:
-        server = EmbeddedValkey(data, EmbeddedOptions(disk_floor=0, ballast=0), SystemClock(), lambda _notice: None)
-        if server.socket_path.exists():
-            async with server:
-                pass
-
-
-async def answering(session: aiohttp.ClientSession, url: str, child: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until ``url`` answers 200; one clear message with the end of the log when it never does."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + START_PATIENCE
-    while loop.time() < until and child.poll() is None:
-        with suppress(aiohttp.ClientError, TimeoutError):
-            async with session.get(url, timeout=QUICK) as answer:
-                if answer.status == 200:
-                    return
-        await asyncio.sleep(0.1)
-    ended = "" if child.returncode is None else f" (it ended with {child.returncode})"
-    raise Failed(f"{log.stem} does not come up{ended}; its last words:\n{last_words(log)}")
-
-
-def last_words(log: Path) -> str:
-    """The end of a log."""
-    return log.read_text(encoding="utf-8", errors="replace")[-2000:]

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from relay.cli.drawing import duration, number, table
 from relay.cli.drilling.ledger import Ledger
-from relay.cli.drilling.play import Look
+from relay.cli.drilling.plan import Look
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 ROWS = 8
@@ -51,25 +51,23 @@ def plain_lines(console: Console) -> Callable[[Look], None]:
 
 def line_of(look: Look) -> str:
     """One look in words."""
-    state = "up  " if look.tiktok_up else "DOWN"
     figures = f"accepted {look.accepted:>6}  owed {look.owed:>6}  counted {look.counted:>6}"
-    return f"{look.at:5.1f}s  TikTok {state}  gate {look.gate:<8} {figures}"
+    return f"{look.at:5.1f}s  {look.scene:<11}  gate {look.gate:<8} {figures}"
 
 
 def picture(looks: Sequence[Look], width: int) -> Group:
-    """The backlog over time as columns, red while TikTok is down, and the situation under it."""
+    """The backlog over time as columns, red while there is trouble, and the situation under it."""
     shown = squeezed([look.owed for look in looks], width)
-    down = squeezed([0 if look.tiktok_up else 1 for look in looks], width)
+    trouble = squeezed([int(look.ill) for look in looks], width)
     top = max(*shown, 1)
     lines = []
     for row in range(ROWS, 0, -1):
         line = Text(f"{number(top) if row == ROWS else '':>9} │")
-        for owed, ill in zip(shown, down, strict=True):
+        for owed, ill in zip(shown, trouble, strict=True):
             line.append(block(owed / top * ROWS, row), style="red" if ill else "green")
         lines.append(line)
-    return Group(
-        "owed to TikTok (red: TikTok is down)", *lines, Text(" " * 9 + " └" + "─" * len(shown)), line_of(looks[-1])
-    )
+    floor = Text(" " * 9 + " └" + "─" * len(shown))
+    return Group("owed to TikTok (red: trouble)", *lines, floor, line_of(looks[-1]))
 
 
 def squeezed(values: Sequence[int], width: int) -> list[int]:
@@ -91,7 +89,7 @@ def print_ledger(console: Console, ledger: Ledger) -> None:
         ("accepted", number(ledger.accepted), "answered 200: from here on the relay owes them"),
         ("wanted by TikTok", number(ledger.wanted), "the rest matches no subscription"),
         ("delivered", number(ledger.delivered), "according to the relay's books"),
-        ("dead letters", number(ledger.dead_letters), ""),
+        ("dead letters", number(ledger.dead_letters), ledger.dead_because and f"kept, not lost: {ledger.dead_because}"),
         ("counted by TikTok", number(ledger.counted), "items, by the simulator's own books"),
         ("repeats removed", number(ledger.removed_repeats), "by TikTok, because they carry the same event_id"),
         ("lost", number(ledger.lost), "must be 0"),
@@ -100,6 +98,7 @@ def print_ledger(console: Console, ledger: Ledger) -> None:
     ]
     if ledger.unbalanced:
         rows.append(("unbalanced", number(ledger.unbalanced), "the relay's books do not add up"))
+    rows += [("promise", "kept" if promise.kept else "BROKEN", promise.said) for promise in ledger.promises]
     console.print(table("", ("ledger", "", ""), rows, frozenset()))
-    verdict = "clean: nothing lost, nothing doubled" if ledger.clean else "NOT clean"
+    verdict = "clean: nothing lost, nothing doubled, promises kept" if ledger.clean else "NOT clean"
     console.print(f"{verdict}, in {ledger.seconds:.0f} s")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from relay.cli.drilling.ledger import Counted, Ledger, Obligations, Relay, judge
+from relay.cli.drilling.ledger import Counted, End, Ledger, Obligations, Promise, Relay, judge
 
 
 def row(event_id: str, times: int = 1, counted: int = 1) -> dict[str, Any]:
@@ -16,8 +16,15 @@ def promised(*ids: str) -> Obligations:
     return Obligations(sent={*ids, "page"}, repeated=1, accepted={*ids, "page"}, wanted=wanted)
 
 
-def end(obligations: Obligations, *rows: dict[str, Any], dead: tuple[str, ...] = (), unbalanced: int = 0) -> Ledger:
-    return judge(obligations, rows, dead, Relay(2, unbalanced, 12.34, 40.0))
+def end(
+    obligations: Obligations,
+    *rows: dict[str, Any],
+    dead: tuple[str, ...] = (),
+    unbalanced: int = 0,
+    promises: tuple[Promise, ...] = (),
+) -> Ledger:
+    letters = [{"message_id": message_id, "reason": "refused", "message": f"no {message_id}"} for message_id in dead]
+    return judge(End(obligations, rows, letters, Relay(2, unbalanced, 12.34, 40.0)), promises)
 
 
 def test_everything_counted_once_is_clean() -> None:
@@ -36,6 +43,7 @@ def test_what_was_promised_and_never_counted_is_lost() -> None:
 def test_a_dead_letter_is_kept_not_lost() -> None:
     ledger = end(promised("a", "b"), row("a"), dead=("b",))
     assert (ledger.lost, ledger.dead_letters, ledger.clean) == (0, 1, True)
+    assert ledger.dead_because == "refused: no b"
 
 
 def test_what_is_counted_twice_is_doubled() -> None:
@@ -56,3 +64,9 @@ def test_a_drill_that_proves_nothing_is_not_clean(obligations: Obligations) -> N
 
 def test_books_that_do_not_balance_are_not_clean() -> None:
     assert not end(promised("a"), row("a"), unbalanced=1).clean
+
+
+def test_a_broken_promise_is_not_clean_and_scripts_can_read_it() -> None:
+    ledger = end(promised("a"), row("a"), promises=(Promise("soon", kept=True), Promise("never", kept=False)))
+    assert not ledger.clean
+    assert ledger.as_json()["promises"] == [{"said": "soon", "kept": True}, {"said": "never", "kept": False}]

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from relay.cli.drilling.ledger import Ledger
-from relay.cli.drilling.play import Look
+from relay.cli.drilling.ledger import Ledger, Promise
+from relay.cli.drilling.plan import Look
 from relay.cli.drilling.view import BLOCKS, ROWS, audience, block, picture, print_ledger, squeezed
 
 
 def look(at: float, owed: int, *, up: bool = True) -> Look:
-    return Look(at, up, 100, 100, owed, 1.0, "open", 50)
+    return Look(at, "TikTok up" if up else "TikTok DOWN", not up, 100, 100, owed, 1.0, "open", 50)
 
 
 def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
@@ -20,7 +21,7 @@ def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
     return Console(file=stream, force_terminal=terminal, width=80, highlight=False, markup=False), stream
 
 
-LEDGER = Ledger(10, 1, 10, 8, 8, 0, 8, 1, 0, 0, 12.5, 0, 40.0)
+LEDGER = Ledger(10, 1, 10, 8, 8, 0, "", 8, 1, 0, 0, 12.5, 0, 40.0, (Promise("resumed after 1.7 s", kept=True),))
 
 
 def test_plain_lines_come_once_a_second() -> None:
@@ -76,6 +77,19 @@ def test_the_ledger_says_the_verdict() -> None:
     drawn, stream = console(terminal=False)
     print_ledger(drawn, LEDGER)
     text = stream.getvalue()
-    assert "clean: nothing lost, nothing doubled" in text
+    assert "clean: nothing lost, nothing doubled, promises kept" in text
+    assert "kept  resumed after 1.7 s" in text
     assert "longest delay" in text
     assert "unbalanced" not in text
+
+
+def test_a_broken_promise_and_dead_letters_are_shown() -> None:
+    drawn, stream = console(terminal=False)
+    ledger = replace(
+        LEDGER, dead_letters=2, dead_because="refused: no", promises=(Promise("resumed never", kept=False),)
+    )
+    print_ledger(drawn, ledger)
+    text = stream.getvalue()
+    assert "BROKEN  resumed never" in text
+    assert "kept, not lost: refused: no" in text
+    assert "NOT clean" in text
