@@ -61,7 +61,7 @@ class Prospects:
             if isinstance(item, Misfit):
                 foreseen.misfits[item.why] += 1
                 continue
-            wanted, why = select(item.body, self._routes(), False, self._categories)  # noqa: FBT003 - as a webhook's
+            wanted, why = select(item.body, self._routes(), False, self._categories)
             if not wanted:
                 foreseen.filtered[why] += 1
             for stream in wanted:

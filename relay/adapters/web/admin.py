@@ -45,7 +45,8 @@ class AdminParts:
     """What the port operates. ``facts`` head the status document; ``switches`` by name: pause, resume, probe.
 
     ``receive`` takes the body of ``POST /api/events`` through intake and returns events by outcome; it raises Declined
-    or StoreUnavailable. ``foresee`` judges such a body and stores nothing. ``preview`` maps ``{"events": […]}`` without sending anything. ``trace`` looks an event up.
+    or StoreUnavailable. ``foresee`` judges such a body and stores nothing. ``preview`` maps ``{"events": […]}`` without
+    sending anything. ``trace`` looks an event up.
     """
 
     survey: Survey

@@ -12,6 +12,7 @@ import orjson
 
 from relay.cli.drilling.ledger import Counted, Ledger, Obligations, Relay, judge
 from relay.cli.drilling.stage import Stage
+from relay.cli.event_files import FileEvent
 from relay.cli.sending import Manner, Target, send_all
 from relay.core.event import JsonObject
 
@@ -86,29 +87,29 @@ class Play:
         await send_all(self._script(events, count), target, manner, self._heard)
         self.sending = False
 
-    def _script(self, events: Iterator[JsonObject], count: int) -> Iterator[bytes]:
+    def _script(self, events: Iterator[JsonObject], count: int) -> Iterator[FileEvent]:
         """Events as text; some of them once more a little later."""
         dice = random.Random(7)  # noqa: S311 - the same play every time
-        late: list[bytes] = []
+        late: list[FileEvent] = []
         for _ in range(count):
             event = next(events)
-            raw = orjson.dumps(event)
+            written = FileEvent(orjson.dumps(event))
             self.obligations.sent.add(event["messageId"])
-            yield raw
+            yield written
             if dice.random() < REPEATED_SHARE:
-                late.append(raw)
+                late.append(written)
             if late and dice.random() < REPEATED_SHARE:
                 self.obligations.repeated += 1
                 yield late.pop(0)
-        for raw in late:
+        for written in late:
             self.obligations.repeated += 1
-            yield raw
+            yield written
 
-    def _heard(self, batch: Sequence[bytes], answer: str) -> None:
+    def _heard(self, batch: Sequence[FileEvent], answer: str) -> None:
         if answer != "200":
             return
-        for raw in batch:
-            event = orjson.loads(raw)
+        for written in batch:
+            event = orjson.loads(written.raw)
             self.obligations.accepted.add(event["messageId"])
             for counted in self.wanted(event):
                 self.obligations.wanted[counted] = event["messageId"]
