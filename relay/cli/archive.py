@@ -71,25 +71,24 @@ class Archive:
 
 
 def gathered(names: Sequence[str], window: Window) -> Archive:
-    """All files of the command line, and those of its folders. Failed when one is not there."""
+    """All files of the command line, and those of its folders. Failed when one cannot be looked at."""
     archive = Archive()
     for name in names:
-        if name == STDIN:
-            archive.files.append(File(name))
-        elif Path(name).is_dir():
-            archive.folders += 1
-            _walk(name, window, archive)
-        else:
-            archive.files.append(File(name, size_of(name)))
+        try:
+            _gather(name, window, archive)
+        except OSError as error:
+            raise Failed(f"{error.filename}: cannot be read ({error.strerror})") from None
     return archive
 
 
-def size_of(name: str) -> int:
-    """Bytes of a file; of what is no plain file, none."""
-    try:
-        return Path(name).stat().st_size if Path(name).is_file() else 0
-    except OSError as error:
-        raise Failed(f"{name}: cannot be read ({error.strerror})") from None
+def _gather(name: str, window: Window, archive: Archive) -> None:
+    if name == STDIN:
+        archive.files.append(File(name))
+    elif Path(name).is_dir():
+        archive.folders += 1
+        _walk(name, window, archive)
+    else:
+        archive.files.append(File(name, Path(name).stat().st_size if Path(name).is_file() else 0))
 
 
 def _walk(top: str, window: Window, archive: Archive) -> None:
@@ -100,7 +99,7 @@ def _walk(top: str, window: Window, archive: Archive) -> None:
             if name.startswith(".") or not name.lower().endswith(ENDINGS) or not Path(path).is_file():
                 archive.skipped.append(path)
             else:
-                archive.files.append(File(path, size_of(path), found=True))
+                archive.files.append(File(path, Path(path).stat().st_size, found=True))
 
 
 def _wanted(folder: str, below: Sequence[str], window: Window, archive: Archive) -> Iterator[str]:
@@ -124,4 +123,4 @@ def day_of(name: str) -> int | None:
 
 
 def _unreadable(error: OSError) -> None:
-    raise Failed(f"{error.filename}: cannot be read ({error.strerror})")
+    raise error

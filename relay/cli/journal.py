@@ -128,8 +128,8 @@ class Journal:
         self._written_at = time.monotonic()
 
     def close(self, *, finished: bool) -> None:
-        """Keep it for the next time, or remove it because everything is done."""
-        if finished:
+        """Keep it for the next time, or remove it because everything is done, or nothing was begun."""
+        if finished or not self._files:
             self.path.unlink(missing_ok=True)
         else:
             self.write()
@@ -204,7 +204,10 @@ def open_journal(path: Path, key: str, *, restart: bool = False) -> Journal:
     stream.seek(0)
     try:
         return Journal(path, stream, key)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
+    except Failed:
+        stream.close()
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError):
         stream.close()
         raise Failed(f"{path} is no journal of relay send; name another file, or --restart") from None
 

@@ -69,9 +69,7 @@ def send(
         foresee(job, as_json=as_json)
         return
     kept = journal_of(files, job, journal, restart=restart)
-    if asks(job, kept) and not (yes or as_json):
-        agreed(job)
-    result = carried_out(job, kept)
+    result = carried_out(job, kept, ask=asks(job, kept) and not (yes or as_json))
     report(job, result, as_json=as_json)
     conclude(result, kept)
 
@@ -116,10 +114,12 @@ def asks(job: Job, journal: Journal | None) -> bool:
     return job.admin and bulk and not resumed and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def carried_out(job: Job, journal: Journal | None) -> Result:
-    """Send it; what was acknowledged is written down, however it ends."""
+def carried_out(job: Job, journal: Journal | None, *, ask: bool) -> Result:
+    """Ask, perhaps, and send it; what was acknowledged is written down, however it ends."""
     finished = False
     try:
+        if ask:
+            agreed(job)
         result = carry_out(job, journal)
         finished = result.finished
     finally:

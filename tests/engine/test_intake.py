@@ -148,7 +148,7 @@ async def test_a_huge_batch_goes_in_part_by_part(desk: Desk) -> None:
 
 async def test_what_comes_out_of_an_archive_was_received_when_segment_received_it(desk: Desk) -> None:
     hour_ms = 3_600_000
-    events = [
+    events: list[Event | Misfit] = [
         order("then", receivedAt=format_time(START_MS - hour_ms)),
         order("ahead", receivedAt=format_time(START_MS + hour_ms)),
         order("silent", timestamp=format_time(START_MS - hour_ms)),
