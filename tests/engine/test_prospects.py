@@ -34,7 +34,10 @@ async def test_events_are_selected_appraised_and_judged_by_the_clocks_of_each_de
         lambda: routes, lambda name: Rules(PlainMapping(), names[name], "", Limits()), FakeClock(START_MS)
     )
     long_ago = format_time(START_MS - 3 * DAY_MS)
-    items: list[Any] = [order(number, receivedAt=long_ago) for number in range(25)] + [order(90), order(91, receivedAt="?")]
+    items: list[Any] = [order(number, receivedAt=long_ago) for number in range(25)] + [
+        order(90),
+        order(91, receivedAt="?"),
+    ]
     items += [order(92, integrations={"crm": False}), {"type": "track", "event": "Unheard Of"}, {"no": "event"}, 7]
     foreseen = await prospects.foresee(Decoded(items, lambda item: webhook_event(item, None, 64)))
     assert foreseen.events == 31
