@@ -7,8 +7,8 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -61,25 +61,36 @@ class Result:
 
 
 def carry_out(job: Job, journal: Journal | None) -> Result:
-    """Send it all, under a progress bar that is drawn on a terminal only. The first Ctrl-C stops in good order."""
+    """Send it all, under a progress bar. The first Ctrl-C stops in good order."""
     result = Result(Reading(job.archive, job.window, journal))
     started = time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen(errors=True), disable=not sys.stderr.isatty()) as progress:
-        bar = progress.add_task("sending", total=job.archive.size or None)
-        answered = Counter[bool]()
+    with watched("accepted", job, result.reading) as watch:
 
         def heard(batch: Sequence[FileEvent], answer: str) -> None:
-            answered[answer == "200"] += len(batch)
             if answer == "200":
                 result.reading.acknowledged(batch)
-            pace = answered.total() / max(time.monotonic() - started, 0.1)
-            told = f"{number(answered[True])} accepted of {number(answered.total())}, {pace:,.0f}/s"
-            progress.update(bar, description=told, completed=result.reading.position)
+            watch(batch, answer)
 
         asyncio.run(_send(job, result, heard))
     result.seconds = time.monotonic() - started
     return result
+
+
+@contextmanager
+def watched(word: str, job: Job, reading: Reading) -> Iterator[Heard]:
+    """A progress bar by bytes, on a terminal only; what is yielded wants to hear every answer."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    started, answered = time.monotonic(), Counter[bool]()
+    with Progress(*columns, console=screen(errors=True), disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("reading", total=job.archive.size or None)
+
+        def heard(batch: Sequence[FileEvent], answer: str) -> None:
+            answered[answer == "200"] += len(batch)
+            pace = answered.total() / max(time.monotonic() - started, 0.1)
+            told = f"{number(answered[True])} {word} of {number(answered.total())}, {pace:,.0f}/s"
+            progress.update(bar, description=told, completed=reading.position)
+
+        yield heard
 
 
 async def _send(job: Job, result: Result, heard: Heard) -> None:

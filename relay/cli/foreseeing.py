@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import click
 
 from relay.cli.archive import Archive
-from relay.cli.backfill import Job
+from relay.cli.backfill import Job, watched
 from relay.cli.client import Failed
 from relay.cli.drawing import duration, money, number, print_json, screen, size, table
 from relay.cli.reading import Reading
@@ -113,7 +113,8 @@ def foreseen(job: Job, *, sample: bool = False) -> tuple[Foresight, Reading]:
             pass
         return foresight, reading
     target, manner = replace(job.target, url=f"{job.target.url}?dry_run=true"), replace(job.manner, rate=0.0)
-    tally = asyncio.run(send_all(iter(reading), target, manner, told=foresight.add))
+    with watched("judged", replace(job, archive=archive), reading) as heard:
+        tally = asyncio.run(send_all(iter(reading), target, manner, heard, told=foresight.add))
     if tally.accepted < tally.events:
         answer = next(answer for answer in tally.answers if answer != "200")
         raise Failed(f"the relay did not judge {number(tally.events - tally.accepted)} events: {answer}")
