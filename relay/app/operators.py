@@ -7,11 +7,13 @@ from functools import partial
 
 from relay.adapters.web.admin_answers import Declined
 from relay.app.mappings import LiveMapping
+from relay.core.delivery.prospect import Prospect
 from relay.core.errors import StoreMisused
 from relay.core.event import JsonObject
 from relay.core.segment.decode import Decoded, webhook_event
 from relay.core.segment.envelope import Unreadable, open_envelope
 from relay.engine.intake import Intake
+from relay.engine.prospects import Prospects
 from relay.ports import Clock
 
 ADMIN_SOURCE = "admin"
@@ -21,24 +23,47 @@ class Operators:
     """Events and previews through the operators' port; both go the way that real events go."""
 
     def __init__(
-        self, intake: Intake, mappings: Mapping[str, LiveMapping], clock: Clock, max_events: int, depth: int
+        self,
+        intake: Intake,
+        prospects: Prospects,
+        mappings: Mapping[str, LiveMapping],
+        clock: Clock,
+        max_events: int,
+        depth: int,
     ) -> None:
-        self._intake, self._mappings, self._clock = intake, mappings, clock
+        self._intake, self._prospects, self._mappings, self._clock = intake, prospects, mappings, clock
         self._max_events, self._depth = max_events, depth
 
     async def receive(self, body: bytes) -> Mapping[str, int]:
-        """``POST /api/events``: any shape a webhook may have; events by outcome."""
-        opened = open_envelope(body, self._max_events)
-        if isinstance(opened, Unreadable):
-            raise Declined(400, opened.why.value, opened.message or "These are no events.")
-        finish = partial(webhook_event, raw=opened.raw, max_depth=self._depth)
+        """``POST /api/events``: any shape a webhook may have; events by outcome.
+
+        What comes through this port comes out of a file, so its clocks run since Segment received it (``receivedAt``).
+        """
+        decoded = self._decoded(body)
         try:
-            receipt = await self._intake.receive(Decoded(opened.items, finish), ADMIN_SOURCE, sdk=False)
+            receipt = await self._intake.backfill(decoded, ADMIN_SOURCE)
         except StoreMisused as refusal:
             raise Declined(503, "store_unavailable", f"The store refused these events: {refusal}") from None
         if receipt.refused:
             raise Declined(400, receipt.refused.value, "Nothing in the body is an event.")
         return {name: getattr(receipt, name) for name in ("accepted", "duplicate", "filtered", "dead")}
+
+    async def foresee(self, body: bytes) -> JsonObject:
+        """``POST /api/events?dry_run=true``: what would become of these events, by destination; nothing is stored."""
+        foreseen = await self._prospects.foresee(self._decoded(body))
+        return {
+            "events": foreseen.events,
+            "misfits": {why.value: count for why, count in foreseen.misfits.items()},
+            "filtered": {why.value: count for why, count in foreseen.filtered.items()},
+            "destinations": {name: outcomes_of(foreseen.wanted.get(name)) for name in self._mappings},
+        }
+
+    def _decoded(self, body: bytes) -> Decoded:
+        """The events of a body; Declined when it holds none."""
+        opened = open_envelope(body, self._max_events)
+        if isinstance(opened, Unreadable):
+            raise Declined(400, opened.why.value, opened.message or "These are no events.")
+        return Decoded(opened.items, partial(webhook_event, raw=opened.raw, max_depth=self._depth))
 
     def preview(self, document: JsonObject) -> JsonObject:
         """``POST /api/preview``: what each destination would send for ``{"events": […]}``."""
@@ -55,3 +80,12 @@ class Operators:
             for name, mapping in self._mappings.items()
             for item in mapping.items(event, now_s)
         ]
+
+
+def outcomes_of(prospect: Prospect | None) -> JsonObject:
+    """Outcome → entries and their value in micro-units, which add up exactly over many requests."""
+    shares = prospect.shares if prospect else {}
+    return {
+        outcome: {"entries": share.entries, "value_micros": dict(share.value_micros)}
+        for outcome, share in shares.items()
+    }

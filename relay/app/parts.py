@@ -12,6 +12,7 @@ from relay.adapters.system import FileSecret
 from relay.adapters.tiktok import TikTokSender
 from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions, SourceOptions
 from relay.app.mappings import LiveMapping
+from relay.app.operators import Operators
 from relay.config import Destination as DestinationSettings
 from relay.config import Loaded, Segment, Settings, Source
 from relay.core.delivery.batch import Limits
@@ -22,6 +23,7 @@ from relay.core.event import EntryClass, StreamKey
 from relay.core.segment.select import Route
 from relay.engine.delivery import OTHER_SENDERS, Delivery, Destination
 from relay.engine.intake import Intake
+from relay.engine.prospects import Prospects
 from relay.engine.trace import TraceParts, Tracer
 from relay.ports import Clock
 
@@ -148,3 +150,12 @@ def tracer(settings: Settings, redis: RedisStore, clock: Clock, delivery: Delive
             redis.tracks, redis.owed, redis.dead_letters, redis.gates, clock, names, delivery.rules, intake.passed_over
         )
     )
+
+
+def operators(
+    settings: Settings, intake: Intake, mappings: Mapping[str, LiveMapping], delivery: Delivery, clock: Clock
+) -> Operators:
+    """What operators can send and look at."""
+    wanted = routes(settings, mappings)
+    prospects = Prospects(lambda: wanted, delivery.rules, clock, frozenset(settings.segment.consent_categories))
+    return Operators(intake, prospects, mappings, clock, settings.intake.max_events, settings.intake.max_depth)

@@ -29,7 +29,7 @@ from relay.adapters.web.intake_options import DEFAULT_SOURCE, UNKNOWN_SOURCE
 from relay.app import parts
 from relay.app.doors import open_admin, open_intake
 from relay.app.mappings import Mappings
-from relay.app.operators import ADMIN_SOURCE, Operators
+from relay.app.operators import ADMIN_SOURCE
 from relay.app.store import Store, admin_token, open_store
 from relay.app.waiting import innermost, until_any
 from relay.config import Loaded
@@ -265,8 +265,7 @@ class Service:
         return (True, "") if self._examined.is_set() else (False, "starting")
 
     def _admin_parts(self, redis: RedisStore, intake: Intake, delivery: Delivery, survey: Survey) -> AdminParts:
-        limits = self._settings.intake
-        operators = Operators(intake, self._mappings.live, self._clock, limits.max_events, limits.max_depth)
+        operators = parts.operators(self._settings, intake, self._mappings.live, delivery, self._clock)
         return AdminParts(
             survey=survey,
             letters=redis.dead_letters,
@@ -277,6 +276,7 @@ class Service:
             facts=self._facts,
             switches={"pause": delivery.pause, "resume": delivery.resume, "probe": delivery.probe},
             receive=operators.receive,
+            foresee=operators.foresee,
             preview=operators.preview,
             trace=parts.tracer(self._settings, redis, self._clock, delivery, intake).trace,
             incidents=redis.incidents,

@@ -9,20 +9,30 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, NoReturn, cast
 
 import orjson
 
 from relay.cli.client import Failed
+from relay.core.event import JsonObject
 
 GZIP = b"\x1f\x8b"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 STDIN = "-"
 
 
 class FileEvent(NamedTuple):
-    """One event as text, and how many bytes of its file have been read (for the progress bar)."""
+    """One event as text. ``place``: its file and its number there, from 0, among those that are to be sent."""
 
     raw: bytes
+    place: tuple[int, int] = (0, 0)
+
+
+class Found(NamedTuple):
+    """An event as it stands in a file, read so far up to ``position`` bytes of it (for the progress bar)."""
+
+    raw: bytes
+    body: JsonObject
     position: int
 
 
@@ -30,19 +40,21 @@ class NotJson(Failed):
     """A file holds something else than events."""
 
 
-def events_in(names: Iterable[str]) -> Iterator[FileEvent]:
-    """Events of all files in order. JSON lines are read one by one, so a file may be larger than memory."""
-    before = 0
-    for name in names:
-        with opened(name) as stream:
-            for event in events_of(stream, name):
-                yield FileEvent(event.raw, before + event.position)
-        before += byte_size([name])
+Complain = Callable[[NotJson], None]
 
 
-def byte_size(names: Iterable[str]) -> int:
-    """Bytes to read; standard input counts as none."""
-    return sum(Path(name).stat().st_size for name in names if name != STDIN and Path(name).is_file())
+def refuse(problem: NotJson) -> NoReturn:
+    """What holds something else than events is not read any further."""
+    raise problem
+
+
+def events_in(name: str, complain: Complain = refuse) -> Iterator[Found]:
+    """Events of a file. JSON lines are read one by one, so it may be larger than memory.
+
+    ``complain`` is told what cannot be read; when it returns, reading goes on behind it.
+    """
+    with opened(name) as stream:
+        yield from events_of(stream, name, complain)
 
 
 def opened(name: str) -> BufferedReader:
@@ -55,47 +67,63 @@ def opened(name: str) -> BufferedReader:
         raise Failed(f"{name}: cannot be read ({error.strerror})") from None
 
 
-def events_of(stream: BufferedReader, name: str) -> Iterator[FileEvent]:
+def events_of(stream: BufferedReader, name: str, complain: Complain = refuse) -> Iterator[Found]:
     """Events of one file."""
     position = stream.tell if stream.seekable() else lambda: 0
     packed = stream.peek(len(GZIP)).startswith(GZIP)
-    yield from decoded(unpacked(stream, name) if packed else stream, position, name)
+    for raw, body in decoded(unpacked(stream, name, complain) if packed else stream, name, complain):
+        yield Found(raw, body, position())
 
 
-def unpacked(stream: BufferedReader, name: str) -> Iterator[bytes]:
+def unpacked(stream: BufferedReader, name: str, complain: Complain) -> Iterator[bytes]:
     """Lines of a compressed file."""
     try:
         yield from gzip.GzipFile(fileobj=stream, mode="rb")
     except (OSError, EOFError, zlib.error) as error:
-        raise NotJson(f"{name}: broken gzip ({error})") from None
+        complain(NotJson(f"{name}: broken gzip ({error})"))
 
 
-def decoded(lines: Iterable[bytes], position: Callable[[], int], name: str) -> Iterator[FileEvent]:
+def decoded(lines: Iterable[bytes], name: str, complain: Complain) -> Iterator[tuple[bytes, JsonObject]]:
     """One event per line, unless the first line shows that the whole is one document."""
-    rows = enumerate(lines, 1)
-    number, line = next(((number, line) for number, line in rows if line.strip()), (0, b""))
-    if not line:
+    rows = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    first = next(rows, None)
+    if first is None:
         return
-    head = parsed(line.lstrip(b"\xef\xbb\xbf"))
-    if not isinstance(head, dict):
-        whole = line + b"".join(row for _, row in rows)
-        yield from (FileEvent(raw, position()) for raw in document(whole, name))
+    head = first[1].removeprefix(BYTE_ORDER_MARK).strip()
+    if isinstance(parsed(head), dict):
+        yield from by_line([(first[0], head)], name, complain)
+        yield from by_line(rows, name, complain)
         return
-    yield FileEvent(line.lstrip(b"\xef\xbb\xbf").strip(), position())
+    following = None if head.startswith(b"[") else next(rows, None)
+    if following and isinstance(parsed(following[1]), dict):  # no document goes on like that: a broken first line
+        complain(NotJson(f"{name}: line {first[0]} is not a JSON object"))
+        yield from by_line([following], name, complain)
+        yield from by_line(rows, name, complain)
+    else:
+        whole = [head, following[1]] if following else [head]
+        yield from document(b"\n".join([*whole, *(line for _, line in rows)]), name, complain)
+
+
+def by_line(rows: Iterable[tuple[int, bytes]], name: str, complain: Complain) -> Iterator[tuple[bytes, JsonObject]]:
+    """One event per line."""
     for number, line in rows:
-        if line.strip():
-            if not isinstance(parsed(line), dict):
-                raise NotJson(f"{name}: line {number} is not a JSON object")
-            yield FileEvent(line.strip(), position())
+        raw = line.strip()
+        body = parsed(raw)
+        if isinstance(body, dict):
+            yield raw, body
+        else:
+            complain(NotJson(f"{name}: line {number} is not a JSON object"))
 
 
-def document(text: bytes, name: str) -> list[bytes]:
+def document(text: bytes, name: str, complain: Complain) -> Iterator[tuple[bytes, JsonObject]]:
     """Events of an array or of one object."""
-    found = parsed(text.lstrip(b"\xef\xbb\xbf"))
+    found = parsed(text)
     events = found if isinstance(found, list) else [found]
-    if not all(isinstance(event, dict) for event in events):
-        raise NotJson(f"{name}: neither JSON lines, nor an array of objects, nor one object")
-    return [compact(event) for event in events]
+    if all(isinstance(event, dict) for event in events):
+        for event in events:
+            yield compact(event), event
+    else:
+        complain(NotJson(f"{name}: neither JSON lines, nor an array of objects, nor one object"))
 
 
 def parsed(text: bytes) -> Any:
@@ -109,7 +137,7 @@ def parsed(text: bytes) -> Any:
             return None
 
 
-def compact(event: dict[str, Any]) -> bytes:
+def compact(event: JsonObject) -> bytes:
     """Text without white space, as Segment writes it."""
     try:
         return orjson.dumps(event)

@@ -59,7 +59,7 @@ def preview(
 
 def decoded_events(file: str) -> Iterator[JsonObject]:
     """Events of a file one by one, so that it may be larger than memory."""
-    return (unwrapped(parsed(event.raw)) for event in events_in([file]))
+    return (unwrapped(parsed(event.raw)) for event in events_in(file))
 
 
 def unwrapped(record: JsonObject) -> JsonObject:

@@ -7,17 +7,24 @@ import hashlib
 import hmac
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiohttp
 import orjson
 
 from relay.cli.client import Failed, unreachable
+from relay.cli.event_files import FileEvent
+from relay.core.event import JsonObject
 
 AGAIN = frozenset({429, 500, 502, 503, 504})
 WORKERS = 16
+BATCH_BYTES = 8 * 1024**2
 LONGEST_WAIT = 30.0
-Heard = Callable[[Sequence[bytes], str], None]
+LAST_ANSWERS = 10.0
+"""Seconds that a stop waits for what is under way: sent and unanswered, it would be sent again the next time."""
+Heard = Callable[[Sequence[FileEvent], str], None]
+Told = Callable[[JsonObject], None]
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 
 
@@ -66,27 +73,72 @@ class Manner:
     always_array: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What all workers share. ``told`` gets the document of each 200."""
+
+    session: aiohttp.ClientSession
+    target: Target
+    manner: Manner
+    tally: Tally
+    heard: Heard
+    told: Told
+    stopping: asyncio.Event
+
+    async def rest(self, seconds: float) -> None:
+        """Wait, or until a stop is asked for."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+
+
+Queue = asyncio.Queue[list[FileEvent] | None]
+
+
 async def send_all(
-    events: Iterator[bytes], target: Target, manner: Manner, heard: Heard = lambda _batch, _answer: None
+    events: Iterator[FileEvent],
+    target: Target,
+    manner: Manner,
+    heard: Heard = lambda _batch, _answer: None,
+    *,
+    told: Told = lambda _document: None,
+    stopping: asyncio.Event | None = None,
 ) -> Tally:
-    """Send everything; ``heard`` is told each request's last answer. Raises Unreachable when nobody ever answered."""
+    """Send everything; ``heard`` is told each request's last answer. Raises Unreachable when nobody ever answered.
+
+    Once ``stopping`` is set nothing new is sent, and what is under way is waited for, bounded.
+    """
     tally = Tally()
-    queue: asyncio.Queue[list[bytes] | None] = asyncio.Queue(WORKERS * 2)
     connector = aiohttp.TCPConnector(limit=WORKERS)
     try:
-        async with (
-            aiohttp.ClientSession(timeout=TIMEOUT, connector=connector, trust_env=False) as session,
-            asyncio.TaskGroup() as tasks,
-        ):
-            for number in range(WORKERS):
-                tasks.create_task(_work(session, queue, target, manner, tally, heard), name=f"send-{number}")
-            async for batch in paced(batches(events, manner.batch), manner.rate):
-                await queue.put(batch)
-            for _ in range(WORKERS):
-                await queue.put(None)
+        async with aiohttp.ClientSession(timeout=TIMEOUT, connector=connector, trust_env=False) as session:
+            errand = Errand(session, target, manner, tally, heard, told, stopping or asyncio.Event())
+            await _run(errand, events)
     except* Failed as group:  # a file that is no JSON, or nobody there: once is enough, whoever met it first
         raise first_of(group) from None
     return tally
+
+
+async def _run(errand: Errand, events: Iterator[FileEvent]) -> None:
+    queue: Queue = asyncio.Queue(WORKERS * 2)
+    async with asyncio.TaskGroup() as around, asyncio.TaskGroup() as tasks:
+        workers = [tasks.create_task(_work(errand, queue), name=f"send-{number}") for number in range(WORKERS)]
+        hurry = around.create_task(_hurry(errand, workers, queue), name="hurry")
+        async for batch in paced(batches(events, errand.manner.batch), errand):
+            await queue.put(batch)
+        for _ in range(WORKERS):
+            await queue.put(None)
+        await asyncio.wait(workers)
+        hurry.cancel()
+
+
+async def _hurry(errand: Errand, workers: Sequence[asyncio.Task[None]], queue: Queue) -> None:
+    """A stop does not wait for ever."""
+    await errand.stopping.wait()
+    await asyncio.sleep(LAST_ANSWERS)
+    for worker in workers:
+        worker.cancel()
+    while not queue.empty():  # nobody else takes anything out, and whoever puts in would wait for ever
+        queue.get_nowait()
 
 
 def first_of(group: BaseExceptionGroup[Failed]) -> Failed:
@@ -95,66 +147,67 @@ def first_of(group: BaseExceptionGroup[Failed]) -> Failed:
     return first_of(found) if isinstance(found, BaseExceptionGroup) else found
 
 
-def batches(events: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
-    """Events in groups of ``size``; the last may be smaller."""
-    batch: list[bytes] = []
+def batches(events: Iterator[FileEvent], size: int) -> Iterator[list[FileEvent]]:
+    """Events in groups of ``size``, fewer where they are large; the last may be smaller."""
+    batch: list[FileEvent] = []
+    room = BATCH_BYTES
     for event in events:
+        if batch and (len(batch) == size or len(event.raw) > room):
+            yield batch
+            batch, room = [], BATCH_BYTES
         batch.append(event)
+        room -= len(event.raw)
         if len(batch) == size:
             yield batch
-            batch = []
+            batch, room = [], BATCH_BYTES
     if batch:
         yield batch
 
 
-async def paced(groups: Iterator[list[bytes]], rate: float) -> AsyncIterator[list[bytes]]:
-    """The groups, not faster than ``rate`` events a second on the whole."""
+async def paced(groups: Iterator[list[FileEvent]], errand: Errand) -> AsyncIterator[list[FileEvent]]:
+    """The groups, not faster than so many events a second on the whole, until a stop is asked for."""
     loop = asyncio.get_running_loop()
-    start, count = loop.time(), 0
+    start, count, rate = loop.time(), 0, errand.manner.rate
     for group in groups:
         if rate > 0:
-            await asyncio.sleep(max(0.0, start + count / rate - loop.time()))
+            await errand.rest(max(0.0, start + count / rate - loop.time()))
+        if errand.stopping.is_set():
+            return
         yield group
         count += len(group)
 
 
-async def _work(
-    session: aiohttp.ClientSession,
-    queue: asyncio.Queue[list[bytes] | None],
-    target: Target,
-    manner: Manner,
-    tally: Tally,
-    heard: Heard,
-) -> None:
+async def _work(errand: Errand, queue: Queue) -> None:
     while (batch := await queue.get()) is not None:
-        answer = await _insist(session, batch, target, manner, tally)
-        tally.answers[answer] += len(batch)
-        heard(batch, answer)
+        if errand.stopping.is_set():
+            continue
+        answer = await _insist(errand, batch)
+        errand.tally.answers[answer] += len(batch)
+        errand.heard(batch, answer)
 
 
-async def _insist(
-    session: aiohttp.ClientSession, batch: list[bytes], target: Target, manner: Manner, tally: Tally
-) -> str:
-    """Send until there is a final answer or the patience is over; returns the last answer."""
+async def _insist(errand: Errand, batch: list[FileEvent]) -> str:
+    """Send until there is a final answer, the patience is over, or a stop is asked for; returns the last answer."""
     loop = asyncio.get_running_loop()
-    until, wait = loop.time() + manner.retry_for, 0.5
+    until, wait = loop.time() + errand.manner.retry_for, 0.5
     while True:
-        answer, again = await _once(session, batch, target, manner, tally)
+        answer, again = await _once(errand, [event.raw for event in batch])
         pause = min(again or wait, LONGEST_WAIT)
-        if again is None or loop.time() + pause > until:
+        if again is None or loop.time() + pause > until or errand.stopping.is_set():
             return answer
-        tally.retries += 1
+        errand.tally.retries += 1
         wait *= 2
-        await asyncio.sleep(pause)
+        await errand.rest(pause)
+        if errand.stopping.is_set():
+            return answer
 
 
-async def _once(
-    session: aiohttp.ClientSession, batch: list[bytes], target: Target, manner: Manner, tally: Tally
-) -> tuple[str, float | None]:
+async def _once(errand: Errand, batch: list[bytes]) -> tuple[str, float | None]:
     """One request: its answer, and the seconds to wait before another (None: final, 0: as the sender likes)."""
-    body = b"[" + b",".join(batch) + b"]" if len(batch) > 1 or manner.always_array else batch[0]
+    target, tally = errand.target, errand.tally
+    body = b"[" + b",".join(batch) + b"]" if len(batch) > 1 or errand.manner.always_array else batch[0]
     try:
-        async with session.post(target.url, data=body, headers=target.headers_for(batch)) as answer:
+        async with errand.session.post(target.url, data=body, headers=target.headers_for(batch)) as answer:
             text = await answer.read()
     except (aiohttp.ClientError, TimeoutError) as error:
         if not tally.heard:
@@ -162,17 +215,19 @@ async def _once(
         return ("timeout" if isinstance(error, TimeoutError) else "connection lost"), 0.0
     tally.heard = True
     if answer.status == 200:
+        errand.told(document_of(text))
         return "200", None
-    return f"{answer.status} {code_of(text)}".rstrip(), retry_after(answer) if answer.status in AGAIN else None
+    code = document_of(text).get("code", "")
+    return f"{answer.status} {code}".rstrip(), retry_after(answer) if answer.status in AGAIN else None
 
 
-def code_of(text: bytes) -> str:
-    """The stable code of an error answer, if it is the relay's."""
+def document_of(text: bytes) -> JsonObject:
+    """The JSON object of an answer; {} when it is none."""
     try:
         document = orjson.loads(text)
     except ValueError:
-        return ""
-    return str(document.get("code", "")) if isinstance(document, dict) else ""
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def retry_after(answer: aiohttp.ClientResponse) -> float:

@@ -14,6 +14,7 @@ from relay.core.notices import EventsReceived, Outcome, Why, WorthIgnored
 from relay.core.segment.consent import ADVERTISING
 from relay.core.segment.decode import Misfit
 from relay.core.segment.select import Route, select
+from relay.core.segment.timing import received_at
 from relay.core.segment.worth import appraise
 from relay.engine.append import MAX_ENTRIES, Appender
 from relay.engine.passed_over import PassedOver
@@ -40,11 +41,19 @@ RECEIPTS = {
 
 
 class Door(NamedTuple):
-    """Where and when a request came in. ``sdk``: straight from an SDK, not through a Segment webhook."""
+    """Where and when a request came in. ``sdk``: straight from an SDK, not through a Segment webhook.
+
+    ``archive``: Segment received its events some time ago, and may have delivered them then.
+    """
 
     source: str
     sdk: bool
     received_ms: int
+    archive: bool = False
+
+    def received(self, event: Event) -> int:
+        """When its clocks began to run, in epoch milliseconds."""
+        return received_at(event.body, self.received_ms) if self.archive else self.received_ms
 
 
 class Intake:
@@ -82,6 +91,15 @@ class Intake:
             if type(only) is Event:
                 return self.receive_event(only, source, sdk, started)
         return self._receive_all(decoded, Door(source, sdk, self._clock.now_ms()), started)
+
+    def backfill(self, decoded: Collection[Event | Misfit], source: str) -> Awaitable[Receipt]:
+        """``receive`` for events out of an archive: each was received when it says that Segment received it.
+
+        Otherwise a purchase of last week would pass for one of today, and be sent a second time after TikTok's
+        deduplication is over.
+        """
+        door = Door(source, sdk=False, received_ms=self._clock.now_ms(), archive=True)
+        return self._receive_all(decoded, door, self._clock.monotonic())
 
     def receive_event(
         self,
@@ -142,7 +160,7 @@ class Intake:
         entries: list[NewEntry] = []
         owners: list[int] = []  # how many entries each wanted event has
         for event in events:
-            owned, why = self._sort(event, *door)
+            owned, why = self._sort(event, door.source, door.sdk, door.received(event))
             if owned:
                 entries += owned
                 owners.append(len(owned))

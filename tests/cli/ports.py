@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import orjson
 from aiohttp import web
 
 from relay.adapters.web.admin import AdminOptions, AdminParts, build_admin
@@ -14,7 +15,18 @@ from relay.core.delivery.account import Rules
 from relay.core.delivery.batch import Limits
 from relay.core.delivery.clocks import Clocks
 from relay.core.delivery.mode import Mode
-from relay.core.event import Attempt, Burial, DeadReason, EntryClass, Lane, NewEntry, Settlement, StreamKey, Worth
+from relay.core.event import (
+    Attempt,
+    Burial,
+    DeadReason,
+    EntryClass,
+    JsonObject,
+    Lane,
+    NewEntry,
+    Settlement,
+    StreamKey,
+    Worth,
+)
 from relay.core.notices import Notice
 from relay.core.trace import Trace
 from relay.engine.hunt import Wanted
@@ -69,6 +81,7 @@ class Backstage:
         self.told: list[Notice] = []
         self.turned: list[tuple[str, str]] = []
         self.received: list[bytes] = []
+        self.judged: list[bytes] = []
         self.asked: list[tuple[Wanted, str]] = []
         rules = Rules(PlainMapping(), Clocks(), "", Limits())
         self.tracer = Tracer(
@@ -100,6 +113,14 @@ class Backstage:
             self.received.append(body)
             return {"accepted": 1}
 
+        async def foresee(body: bytes) -> JsonObject:
+            self.judged.append(body)
+            events = len(orjson.loads(body))
+            outcomes = {"sendable": {"entries": events - 1, "value_micros": {"EUR": 1_500_000}}}
+            outcomes["overlap"] = {"entries": 1, "value_micros": {}}
+            filtered = {"no_subscription": 1}
+            return {"events": events, "misfits": {}, "filtered": filtered, "destinations": {"tiktok": outcomes}}
+
         return AdminParts(
             survey=survey,
             letters=self.store.dead_letters,
@@ -110,6 +131,7 @@ class Backstage:
             facts=lambda: {"version": "0.1.0", "role": "all", "durability": "a power cut"},
             switches={"pause": self._pause},
             receive=receive,
+            foresee=foresee,
             trace=self._trace,
             incidents=self.store.incidents,
             fail_over=lambda _, since_ms: self.standby.fail_over(since_ms),

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,16 @@ from aiohttp import web
 from click.testing import CliRunner
 
 from relay.cli.client import Unreachable
+from relay.cli.event_files import FileEvent
 from relay.cli.send import send
 from relay.cli.sending import Manner, Target, batches, send_all
 from tests.cli.ports import TOKEN, Backstage, served
 
 EVENTS = [f'{{"type":"track","n":{number}}}'.encode() for number in range(7)]
+
+
+def written() -> Iterator[FileEvent]:
+    return map(FileEvent, EVENTS)
 
 
 class Door:
@@ -40,7 +45,7 @@ def run(door: Door, manner: Manner, secret: bytes = b"") -> dict[str, int]:
     with served(door.app) as port:
         target = Target(f"http://127.0.0.1:{port}/webhook/segment", secret)
         tally = asyncio.run(
-            send_all(iter(EVENTS), target, manner, lambda batch, answer: heard.append((len(batch), answer)))
+            send_all(written(), target, manner, lambda batch, answer: heard.append((len(batch), answer)))
         )
     assert sum(count for count, _ in heard) == tally.events == len(EVENTS)
     return dict(tally.answers) | ({"retries": tally.retries} if tally.retries else {})
@@ -94,7 +99,7 @@ def test_patience_ends() -> None:
 def test_nobody_there() -> None:
     target = Target("http://127.0.0.1:9/webhook/segment")
     with pytest.raises(Unreachable, match="no relay at"):
-        asyncio.run(send_all(iter(EVENTS), target, Manner()))
+        asyncio.run(send_all(written(), target, Manner()))
 
 
 def test_a_rate_is_kept() -> None:
@@ -113,11 +118,11 @@ async def timed(action: Callable[[], object]) -> float:
 def run_at(door: Door, rate: float) -> None:
     with served(door.app) as port:
         target = Target(f"http://127.0.0.1:{port}/webhook/segment")
-        asyncio.run(send_all(iter(EVENTS), target, Manner(rate=rate)))
+        asyncio.run(send_all(written(), target, Manner(rate=rate)))
 
 
 def test_batches() -> None:
-    assert [len(batch) for batch in batches(iter(EVENTS), 3)] == [3, 3, 1]
+    assert [len(batch) for batch in batches(written(), 3)] == [3, 3, 1]
     assert list(batches(iter([]), 3)) == []
 
 

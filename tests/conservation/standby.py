@@ -72,7 +72,7 @@ class StandbyWorld(World):
         if after.mode is Mode.FAILOVER:
             self.must_end |= reached
         if after.mode in {Mode.FAILOVER, Mode.FAILBACK}:
-            self.may_go |= reached
+            self.may_go |= reached | (self.brought & set(owed))  # what was put in after the moment goes along
         if after.mode is Mode.STANDBY and before is not None and (left := self.must_end & set(owed)):
             raise LawBroken(f"seed {self.seed}: a failback stopped before it had finished {len(left)} entries")
 

@@ -53,11 +53,8 @@ class WatchedOwed:
         ids = [tuple(map(int, entry.id.split("-"))) for entry in entries]
         if ids != sorted(set(ids)) or (lease.first_id, lease.last_id) != (entries[0].id, entries[-1].id):
             raise LawBroken("a claim is one range, oldest first")
-        if (
-            claimed.fresh
-            and lease.lane is Lane.LIVE
-            and claimed.now_ms - entries[0].received_ms > self.witness.live_age_ms
-        ):
+        oldest_ms = min(entry.received_ms for entry in entries)
+        if claimed.fresh and lease.lane is Lane.LIVE and claimed.now_ms - oldest_ms > self.witness.live_age_ms:
             raise LawBroken("a backlog is claimed as live: the mark did not move")
         for entry in entries:
             if self.witness.holders.get((lease.stream, entry.id), 0) >= lease.number:

@@ -106,6 +106,7 @@ class World:
         self.begins = dict.fromkeys(NAMES, Mode.ACTIVE)
         self.replicas: dict[str, Replica] = {}
         self.count = 0
+        self.brought: set[tuple[StreamKey, str]] = set()  # what came out of files
         self.released: set[tuple[str, str]] = set()  # destination and id of what an operator let TikTok count twice
         self.ghosts: list[asyncio.Task[None]] = []
 
@@ -211,12 +212,17 @@ class World:
     async def append(self) -> None:
         stream, now = self.dice.choice(STREAMS), self.clock.now_ms()
         new = [self._event(stream, now) for _ in range(self.dice.randrange(1, 40))]
+        if self.dice.random() < 0.2:  # out of a file, among fresh ones
+            long_ago = now - self.dice.choice((1, 20, 50)) * int(HOUR_S) * 1000
+            new = [entry._replace(received_ms=long_ago) if self.dice.random() < 0.8 else entry for entry in new]
         if self.owed_events and self.dice.random() < 0.3:
             (stream_before, id_), event = self.dice.choice(list(self.owed_events.items())[-50:])
             if now - event["at"] < 20 * HOUR_S * 1000:
                 new.append(NewEntry(stream_before, id_, orjson.dumps(event), now, "s"))
         await self.before()
         for entry, fresh in zip(new, await self.store.inbox.append(new), strict=True):
+            if fresh and entry.received_ms < now:
+                self.brought.add((entry.stream, entry.event_id))
             if fresh:
                 self.owed_events[entry.stream, entry.event_id] = orjson.loads(entry.raw)
 

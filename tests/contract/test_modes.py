@@ -68,7 +68,7 @@ async def test_nobody_claims_from_who_stands_by(subject: Subject) -> None:
     assert survey.oldest_received_ms is None
     assert survey.standing_oldest_ms is not None
     assert await turn(subject, Mode.ACTIVE)
-    assert await claimed(subject) == {Lane.BACKLOG: ["before", "after"]}
+    assert await claimed(subject) == {Lane.BACKLOG: ["before"], Lane.LIVE: ["after"]}
     assert (await look(subject)).standing == 0
 
 

@@ -159,8 +159,10 @@ async def test_a_gap_before_a_lease_is_claimed_up_to_it(subject: Subject) -> Non
     assert names(await must(subject)) == ["e", "f"]
 
 
-async def test_an_old_unclaimed_entry_moves_the_mark_to_the_tail(subject: Subject) -> None:
-    await subject.add("a", "b", age_ms=OLD_MS)
+async def test_an_old_unclaimed_entry_moves_the_mark_to_the_tail(stores: Stores) -> None:
+    subject = await stores.open(live_age_ms=150)
+    await subject.add("a", "b")
+    await subject.passes(200)
     await subject.add("c")
     assert await claim(subject, lane=Lane.LIVE) is None
     assert (await subject.owed.survey()).streams[1].backlog == 3
@@ -175,16 +177,49 @@ async def test_an_old_unclaimed_entry_moves_the_mark_to_the_tail(subject: Subjec
     assert await claim(subject, lane=Lane.BACKLOG) is None
 
 
-async def test_a_second_outage_moves_the_same_mark(subject: Subject) -> None:
-    await subject.add("a", age_ms=OLD_MS)
+async def test_a_second_outage_moves_the_same_mark(stores: Stores) -> None:
+    subject = await stores.open(live_age_ms=150)
+    await subject.add("a")
+    await subject.passes(200)
     assert names(await must(subject, lane=Lane.BACKLOG)) == ["a"]
     await subject.add("b")
     assert names(await must(subject, lane=Lane.LIVE)) == ["b"]
-    await subject.add("c", age_ms=OLD_MS)
+    await subject.add("c")
+    await subject.passes(200)
     await subject.add("d")
     assert await claim(subject, lane=Lane.LIVE) is None
     assert names(await must(subject, lane=Lane.BACKLOG)) == ["c", "d"]
     assert (await subject.owed.survey()).streams[1].backlog == 4
+
+
+async def test_what_came_old_is_backlog_and_what_is_fresh_behind_it_stays_live(subject: Subject) -> None:
+    await subject.add("a", "b", age_ms=OLD_MS)
+    await subject.add("fresh")
+    await subject.add("c", age_ms=OLD_MS)
+    await subject.add("fresher")
+    await subject.add("d", age_ms=OLD_MS)
+    assert names(await must(subject, lane=Lane.LIVE)) == ["fresh"], "nothing of a file travels with it"
+    assert (await subject.owed.survey()).streams[1].backlog == 2
+    assert names(await must(subject, lane=Lane.LIVE)) == ["fresher"]
+    assert await claim(subject, lane=Lane.LIVE) is None
+    assert (await subject.owed.survey()).streams[1].backlog == 6
+    assert names(await must(subject, lane=Lane.BACKLOG)) == ["a", "b"]
+    held = await must(subject, lane=Lane.BACKLOG)
+    assert names(held) == ["c"]
+    assert names(await must(subject, lane=Lane.BACKLOG)) == ["d"]
+    await subject.owed.settle(held.lease, Settlement(delivered=ids(held)))
+    assert (await subject.owed.survey()).streams[1].backlog == 5
+
+
+async def test_a_long_file_between_fresh_entries_delays_none_of_them(subject: Subject) -> None:
+    old = [subject.entry(f"o{number}", age_ms=OLD_MS) for number in range(1_500)]
+    for part in range(0, len(old), 500):
+        await subject.inbox.append(old[part : part + 500])
+    await subject.add("fresh")
+    found = await claim(subject) or await claim(subject)
+    assert names(found) == ["fresh"], "two claims pass 1,500 entries"
+    assert names(await must(subject, 2, lane=Lane.BACKLOG)) == ["o0", "o1"]
+    assert (await subject.owed.survey()).streams[1].backlog == 1_500
 
 
 async def test_a_leased_entry_however_old_moves_no_mark(subject: Subject) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -74,6 +75,7 @@ RUN_HERE = {
     'curl -s "https://api.segmentapis.com/destinations/',
     "relay preview orders.jsonl --mapping shop-mapping.json",
     "relay send events.jsonl",
+    "relay send segment-logs",
 }
 
 
@@ -203,7 +205,7 @@ def test_the_operators_commands(tmp_path: Path) -> None:
     event = {"type": "track", "event": "Order Completed", "messageId": "cli-1", "userId": "u"}
     bad = event | {"messageId": "cli-2", "properties": {"value": "not a number"}}
     (tmp_path / "events.jsonl").write_text(f"{json.dumps(event)}\n{json.dumps(bad)}\n")
-    with playground(tmp_path) as (relay, simulator):
+    with playground(tmp_path, XDG_STATE_HOME=str(tmp_path / "state")) as (relay, simulator):
         sent = run(relay, "send", "events.jsonl", folder=tmp_path)
         assert sent.returncode == 0, sent.stderr
         wait_for("delivery", lambda: simulator.counted()["unique"] == 1)
@@ -221,11 +223,30 @@ def test_the_operators_commands(tmp_path: Path) -> None:
         preview = run(relay, "preview", "events.jsonl", folder=tmp_path)
         assert preview.returncode == 0, preview.stderr
         assert "CompletePayment" in preview.stdout
+        backfill(relay, tmp_path)
         check = run(relay, "check", folder=tmp_path)
         assert "/webhook/segment" in check.stdout
         assert SECRET not in check.stdout + check.stderr
         for finished in (sent, letters, requeued, preview, check):
             assert "Traceback" not in finished.stdout + finished.stderr
+
+
+def backfill(relay: Relay, folder: Path) -> None:
+    """The README's window out of an archive of Segment's: one event of it, one of the day before."""
+    for day, at in ((1_768_780_800_000, "2026-01-19T14:05:00Z"), (1_768_867_200_000, "2026-01-20T14:05:00Z")):
+        (folder / "segment-logs" / "source" / str(day)).mkdir(parents=True)
+        event = {"type": "track", "event": "Order Completed", "messageId": at, "receivedAt": at, "timestamp": at}
+        with gzip.open(folder / "segment-logs" / "source" / str(day) / "1.gz", "wt") as out:
+            out.write(json.dumps(event) + "\n")
+    dry, real = (line for line in commands(Path(__file__).parents[2]) if line.startswith("relay send segment-logs"))
+    judged = run(relay, *shlex.split(dry)[1:], folder=folder)
+    assert judged.returncode == 0, judged.stderr
+    for words in ("1 events in 1 files", "1768780800000", "older than max_age", "Nothing was sent."):
+        assert words in judged.stdout
+    sent = run(relay, *shlex.split(real)[1:], folder=folder)
+    assert sent.returncode == 0, sent.stderr
+    assert "1 of 1 accepted" in sent.stdout
+    assert "of these: 1 new" in sent.stdout
 
 
 @pytest.mark.e2e

@@ -12,6 +12,7 @@ from relay.core.event import EntryClass, Event, JsonObject, StreamKey, Worth
 from relay.core.notices import EventsReceived, Notice, Outcome, StoreLost, Why, WorthIgnored
 from relay.core.segment.decode import Decoded, Misfit, webhook_event
 from relay.core.segment.select import Route
+from relay.core.segment.timing import format_time
 from relay.engine.append import Appender
 from relay.engine.intake import Intake, Receipt
 from tests.engine.listbox import POISON, ListInbox
@@ -143,6 +144,23 @@ async def test_a_huge_batch_goes_in_part_by_part(desk: Desk) -> None:
     assert await desk.intake.receive(decoded, "shop", sdk=False) == Receipt(accepted=2_000, dead=600)
     assert len(desk.inbox.entries) == 2_000
     assert len(desk.inbox.rejects) == 600
+
+
+async def test_what_comes_out_of_an_archive_was_received_when_segment_received_it(desk: Desk) -> None:
+    hour_ms = 3_600_000
+    events: list[Event | Misfit] = [
+        order("then", receivedAt=format_time(START_MS - hour_ms)),
+        order("ahead", receivedAt=format_time(START_MS + hour_ms)),
+        order("silent", timestamp=format_time(START_MS - hour_ms)),
+        MISFIT,
+    ]
+    receipt = await desk.intake.backfill(events, "shop")
+    assert receipt == Receipt(accepted=3, dead=1)
+    assert [entry.received_ms - START_MS for entry in desk.inbox.entries] == [-hour_ms, 0, 0]
+    receipt = await desk.intake.backfill([order("one", receivedAt=format_time(START_MS - 5))], "shop")
+    assert desk.inbox.entries[-1].received_ms == START_MS - 5, "a single one as well"
+    await desk.intake.receive([order("fresh", receivedAt=format_time(START_MS - hour_ms))], "shop", sdk=False)
+    assert desk.inbox.entries[-1].received_ms == START_MS, "a webhook's time of receipt is ours"
 
 
 async def test_the_time_of_a_request_is_told_once(desk: Desk) -> None:

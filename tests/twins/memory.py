@@ -76,13 +76,20 @@ class MemoryOwed:
             del one.leases[held.first]
         for due, ids in one.runs(now):
             cut = bisect_right(ids, one.mark)
-            taken = self._take(one, ids[:cut] if lane is Lane.BACKLOG else ids[cut:], limit, max_bytes)
+            wanted = ids[:cut] if lane is Lane.BACKLOG else ids[cut:]
+            if lane is Lane.LIVE and due is None:
+                old = (at for at, id_ in enumerate(wanted) if at and self._old(one.entries[id_], now))
+                wanted = wanted[: next(old, None)]
+            taken = self._take(one, wanted, limit, max_bytes)
             if taken:
                 lease = self._lease(one, due, ids, taken, now)
                 first, last = text(lease.first), text(lease.last)
                 public = Lease(stream, lane, first, last, lease.number, lease.due_ms, lease.first_ms)
                 return Claimed(public, tuple(one.entries[id_] for id_ in taken), now, fresh=due is None)
         return None
+
+    def _old(self, entry: Entry, now: int) -> bool:
+        return now - entry.received_ms > self._state.live_age_ms
 
     @staticmethod
     def _take(one: Stream, ids: list[Id], limit: int, max_bytes: int) -> list[Id]:

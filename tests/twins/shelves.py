@@ -119,14 +119,23 @@ class Stream:
         if position < stop:
             yield None, self.ids[position:stop]
 
+    def came_old(self, id_: Id, now_ms: int, live_age_ms: int) -> bool:
+        """Received long before it was owed, and not owed for long."""
+        waited_ms, brought_ms = now_ms - id_[0], id_[0] - self.entries[id_].received_ms
+        return waited_ms <= live_age_ms < brought_ms
+
     def move_mark(self, now_ms: int, live_age_ms: int) -> None:
-        """Level-triggered: an old unclaimed entry after the mark makes everything up to the tail backlog."""
+        """Level-triggered: an old unclaimed entry after the mark makes everything up to the tail backlog.
+
+        One that came old makes only itself backlog.
+        """
         for held, ids in self.runs(now_ms):
-            after = ids[bisect_right(ids, self.mark) :]
-            if held is None and after:
-                if now_ms - self.entries[after[0]].received_ms > live_age_ms:
-                    self.mark = self.ids[self.claimable()[1] - 1]
-                return  # only the oldest unclaimed one counts
+            for id_ in ids[bisect_right(ids, self.mark) :] if held is None else ():
+                if not self.came_old(id_, now_ms, live_age_ms):
+                    if now_ms - self.entries[id_].received_ms > live_age_ms:
+                        self.mark = self.ids[self.claimable()[1] - 1]
+                    return  # only the oldest unclaimed one counts
+                self.mark = id_
 
 
 class State:

@@ -45,7 +45,8 @@ class AdminParts:
     """What the port operates. ``facts`` head the status document; ``switches`` by name: pause, resume, probe.
 
     ``receive`` takes the body of ``POST /api/events`` through intake and returns events by outcome; it raises Declined
-    or StoreUnavailable. ``preview`` maps ``{"events": […]}`` without sending anything. ``trace`` looks an event up.
+    or StoreUnavailable. ``foresee`` judges such a body and stores nothing. ``preview`` maps ``{"events": […]}`` without
+    sending anything. ``trace`` looks an event up.
     """
 
     survey: Survey
@@ -57,6 +58,7 @@ class AdminParts:
     facts: Callable[[], Mapping[str, object]] = dict
     switches: Mapping[str, Switch] = field(default_factory=dict)
     receive: Callable[[bytes], Awaitable[Mapping[str, int]]] | None = None
+    foresee: Callable[[bytes], Awaitable[JsonObject]] | None = None
     preview: Callable[[JsonObject], JsonObject] | None = None
     trace: Look | None = None
     incidents: Incidents | None = None
@@ -74,7 +76,7 @@ def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
         app.add_routes(StandbyRoutes(parts.destinations, parts.clock, parts.fail_over, parts.fail_back).routes())
     app.add_routes([web.post("/api/destinations/{name}/{switch}", switch_handler(parts))])
     if parts.receive:
-        app.add_routes([web.post("/api/events", receive_handler(parts.receive))])
+        app.add_routes([web.post("/api/events", receive_handler(parts.receive, parts.foresee))])
     if parts.trace:
         app.add_routes(trace_routes(parts.trace, parts.destinations))
     if parts.preview:
@@ -131,10 +133,18 @@ def switch_handler(parts: AdminParts) -> Handler:
     return turn
 
 
-def receive_handler(receive: Callable[[bytes], Awaitable[Mapping[str, int]]]) -> Handler:
-    """What ``relay send`` without ``--url`` uses."""
+def receive_handler(
+    receive: Callable[[bytes], Awaitable[Mapping[str, int]]],
+    foresee: Callable[[bytes], Awaitable[JsonObject]] | None,
+) -> Handler:
+    """What ``relay send`` without ``--url`` uses. ``?dry_run=true``: only what would become of it."""
 
     async def events(request: web.Request) -> web.Response:
+        dry_run = request.query.get("dry_run", "false")
+        if dry_run not in {"true", "false"} or (dry_run == "true" and foresee is None):
+            raise Declined(400, "bad_query", "dry_run is true or false.")
+        if dry_run == "true" and foresee is not None:
+            return answer({"success": True, "dry_run": True, **await foresee(await request.read())})
         return answer({"success": True, **await receive(await request.read())})
 
     return events

@@ -13,6 +13,7 @@ import orjson
 from relay.cli.drilling.ledger import Counted, End, Ledger, Obligations, Promise, Relay, judge
 from relay.cli.drilling.plan import Look, Plan
 from relay.cli.drilling.stage import Stage
+from relay.cli.event_files import FileEvent
 from relay.cli.sending import Manner, Target, send_all
 from relay.core.event import JsonObject
 
@@ -125,37 +126,37 @@ class Play:
         await direction.direct(self)
         self._directing = False
 
-    def _script(self, events: Iterator[JsonObject]) -> Iterator[bytes]:
+    def _script(self, events: Iterator[JsonObject]) -> Iterator[FileEvent]:
         """Events as text, until recovery was seen; some of them once more a little later."""
         dice = random.Random(7)  # noqa: S311 - the same play every time
-        late: list[bytes] = []
+        late: list[FileEvent] = []
         count = round(self.plan.rate * self.plan.seconds)
         while len(self.obligations.sent) < count or self._directing:
-            raw = self._written(next(events))
-            yield raw
+            written = self._written(next(events))
+            yield written
             if dice.random() < REPEATED_SHARE:
-                late.append(raw)
+                late.append(written)
             if late and dice.random() < REPEATED_SHARE:
                 self.obligations.repeated += 1
                 yield late.pop(0)
-        for raw in late:
+        for written in late:
             self.obligations.repeated += 1
-            yield raw
+            yield written
 
-    def _written(self, event: JsonObject) -> bytes:
+    def _written(self, event: JsonObject) -> FileEvent:
         """An event about to be sent; a bad one is known to the simulator by its id."""
         sent = self.obligations
         if self.bad_every and len(sent.sent) >= (len(sent.bad) + 1) * self.bad_every and self.wanted(event):
             event["messageId"] = bad_id(len(sent.bad))
             sent.bad.add(event["messageId"])
         sent.sent.add(event["messageId"])
-        return orjson.dumps(event)
+        return FileEvent(orjson.dumps(event))
 
-    def _answered(self, batch: Sequence[bytes], answer: str) -> None:
+    def _answered(self, batch: Sequence[FileEvent], answer: str) -> None:
         if answer != "200":
             return
-        for raw in batch:
-            event = orjson.loads(raw)
+        for written in batch:
+            event = orjson.loads(written.raw)
             if event["messageId"] in self.obligations.accepted:
                 continue
             self.obligations.accepted.add(event["messageId"])

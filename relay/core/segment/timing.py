@@ -86,6 +86,12 @@ def read_time(value: Any) -> int | None:
         return None
 
 
+def received_at(event: JsonObject, now_ms: int) -> int:
+    """When Segment received an event that comes out of an archive; now, where it does not say so in the past."""
+    own_ms = read_time(event.get("receivedAt"))
+    return own_ms if own_ms is not None and 0 < own_ms < now_ms else now_ms
+
+
 def _epoch(number: float) -> int:
     if abs(number) > LAST_MS:
         raise ValueError("no date that can be written")

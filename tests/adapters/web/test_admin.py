@@ -62,6 +62,7 @@ class Scene:
             facts=lambda: {"version": "0.1.0", "role": "all"},
             switches={name: self.switch(name) for name in ("pause", "resume", "probe")},
             receive=self.receive,
+            foresee=self.foresee,
             preview=self.preview,
         )
         self.app = build_admin(options or AdminOptions(TOKEN, hosts=frozenset({"relay.internal"})), self.parts)
@@ -79,6 +80,10 @@ class Scene:
             raise Declined(400, "bad_json", "not JSON")
         self.bodies.append(body)
         return {"accepted": 2}
+
+    @staticmethod
+    async def foresee(body: bytes) -> JsonObject:
+        return {"events": len(body)}
 
     @staticmethod
     def preview(asked: JsonObject) -> JsonObject:
@@ -263,6 +268,17 @@ async def test_events_and_preview(scene: Scene, port: Port) -> None:
     assert await answer.json() == {"results": 2}
     assert await code_of(await port.post("/api/preview", headers=BEARER, data=b"[]"), 400) == "bad_shape"
     assert await code_of(await port.post("/api/preview", headers=BEARER, data=b"{"), 400) == "bad_json"
+
+
+async def test_a_dry_run_stores_nothing_and_must_be_spelled_right(scene: Scene, port: Port) -> None:
+    answer = await port.post("/api/events?dry_run=true", headers=BEARER, data=b"[{}]")
+    assert await answer.json() == {"success": True, "dry_run": True, "events": 4}
+    for odd in ("yes", "1", "TRUE", ""):
+        refused = await port.post(f"/api/events?dry_run={odd}", headers=BEARER, data=b"[{}]")
+        assert await code_of(refused, 400) == "bad_query"
+    assert scene.bodies == []
+    assert (await port.post("/api/events?dry_run=false", headers=BEARER, data=b"[{}]")).status == 200
+    assert scene.bodies == [b"[{}]"]
 
 
 async def test_a_body_too_large_is_413() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.segment.timing import LAST_MS, correct_time, format_time, read_time
+from relay.core.segment.timing import LAST_MS, correct_time, format_time, read_time, received_at
 
 NOON = 1_769_342_400_000  # 2026-01-25T12:00:00Z
 DAY = 86_400_000
@@ -121,3 +121,21 @@ def test_an_unreadable_time_is_handed_on() -> None:
 def test_the_items_own_sent_at_wins() -> None:
     event = {"timestamp": format_time(NOON - 2_000), "sentAt": format_time(NOON - 1_000)}
     assert correct_time(event, format_time(NOON - 500), NOON)["timestamp"] == format_time(NOON - 1_000)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("2026-01-25T11:00:00.000Z", NOON - DAY // 24),
+        (NOON - 5, NOON - 5),
+        ("2026-01-25T12:00:00.001Z", NOON),
+        ("2099-01-01", NOON),
+        ("1969-12-31", NOON),
+        ("yesterday", NOON),
+        (None, NOON),
+        ({}, NOON),
+        (True, NOON),
+    ],
+)
+def test_an_archived_event_was_received_when_it_says_so_unless_that_is_yet_to_come(said: Any, expected: int) -> None:
+    assert received_at({"receivedAt": said, "timestamp": "2020-01-01"}, NOON) == expected

@@ -78,6 +78,7 @@ def _schemas() -> JsonObject:
         "Switched": schemas.SWITCHED,
         "Turned": schemas.TURNED,
         "Received": schemas.RECEIVED,
+        "Foreseen": schemas.FORESEEN,
         "Previewed": schemas.PREVIEWED,
         "Trace": inquiries.TRACE,
         "Call": inquiries.CALL,

@@ -136,10 +136,17 @@ def _events() -> JsonObject:
     many = {"anyOf": [ref("Event"), {"type": "array", "items": ref("Event"), "minItems": 1, "maxItems": 10_000}]}
     some = record({"events": {"type": "array", "items": {"type": "object"}, "maxItems": 10_000}})
     problems = ("400", "413")
+    taken = _answers("Durable; or judged.", {"anyOf": [ref("Received"), ref("Foreseen")]}, problems)
+    dry_run = query("dry_run", text(enum=["true", "false"]), "true: say what would become of them, and store nothing.")
     return {
         "/api/events": {
             "post": operation(
-                "send", "Take events, as `relay send` does", _answers("Durable.", ref("Received"), problems), body=many
+                "send",
+                "Take events, as `relay send` does",
+                taken,
+                about="An event with a `receivedAt` in the past was received then: its clocks run since that time.",
+                parameters=(dry_run,),
+                body=many,
             )
         },
         "/api/preview": {

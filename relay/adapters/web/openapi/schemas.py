@@ -205,6 +205,25 @@ RECEIVED = record(
         "dead": count("No events; kept among the intake's dead letters."),
     }
 )
+FORESEEN = record(
+    {
+        "success": {"const": True},
+        "dry_run": {"const": True},
+        "events": count(),
+        "misfits": counts("No events, by reason."),
+        "filtered": counts("Wanted by nobody, by reason."),
+        "destinations": {
+            "type": "object",
+            "description": "By destination and outcome: `sendable`, `unmatched`, or the reason of a dead letter.",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": record(
+                    {"entries": count(), "value_micros": counts('Millionths, by ISO 4217 currency; "" is unknown.')}
+                ),
+            },
+        },
+    }
+)
 PREVIEWED = record(
     {
         "success": {"const": True},
