@@ -59,18 +59,20 @@ def intake_options(settings: Settings) -> IntakeOptions:
         max_events=settings.intake.max_events,
         max_depth=settings.intake.max_depth,
         allow_unsigned=settings.intake.allow_unsigned or not settings.verifies_senders,
+        public_url=settings.intake.public_url,
         trusted_proxies=settings.intake.trusted_proxies or LOOPBACK,
         unverified_grace=settings.intake.unverified_grace,
     )
 
 
 def source_options(source: Segment | Source, common: Segment) -> SourceOptions:
-    """A sender's secrets as bytes; the common secret or token where it has none of its own."""
+    """A sender's secrets as bytes; what is common where it has none of its own. Write keys are always its own."""
     return SourceOptions(
         secrets=clear(source.shared_secret or common.shared_secret),
         tokens=clear(source.token or common.token),
         write_keys=clear(source.write_keys),
         trust_batches=common.trust_batches,
+        origins=source.allowed_origins or common.allowed_origins,
     )
 
 
@@ -91,6 +93,19 @@ def routes(settings: Settings, mappings: Mapping[str, LiveMapping]) -> list[Rout
         Route(destination.name, INTEGRATION_NAMES[destination.preset], mappings[destination.name].matches, conversions)
         for destination in settings.destinations
     ]
+
+
+def feeds(settings: Settings, routes: Sequence[Route]) -> Callable[[str], Sequence[Route]]:
+    """Which routes are asked for the events of a source: those it names, else those that are common, else all."""
+    common = settings.segment.destinations
+    chosen = {DEFAULT_SOURCE: common}
+    chosen |= {name: source.destinations or common for name, source in settings.segment.sources.items()}
+    limited = {
+        name: [route for route in routes if route.conversion.destination in names]
+        for name, names in chosen.items()
+        if names
+    }
+    return lambda source: limited.get(source, routes)
 
 
 def access_tokens(settings: Settings) -> tuple[dict[str, Callable[[], str]], dict[str, FileSecret]]:

@@ -103,9 +103,9 @@ class Service:
         redis = store.redis
         delivery = await self._delivery(stack, redis)
         appender = Appender(redis.inbox, int(self._settings.intake.max_queue), appended=delivery.wake)
-        routes = parts.routes(self._settings, self._mappings.live)
+        routes = parts.feeds(self._settings, parts.routes(self._settings, self._mappings.live))
         categories = frozenset(self._settings.segment.consent_categories)
-        intake = Intake(appender, lambda: routes, self._clock, self._tell, categories)
+        intake = Intake(appender, routes, self._clock, self._tell, categories)
         survey = Survey(
             redis.owed,
             self._clock,

@@ -150,6 +150,11 @@ def draw_destinations(console: Console, report: Report) -> None:
         console.print(table(f"\nDestination {one['name']}", ("", "means"), rows))
 
 
+def sdk_hosts(where: str) -> str:
+    """How SDKs are told where the relay is: servers by ``host``, browsers and apps by ``apiHost``."""
+    return f"host {where}, or apiHost {where.partition('://')[2]}/v1, with this source's write key"
+
+
 def draw_segment(console: Console, settings: JsonObject) -> None:
     """What to type into Segment's form."""
     title = f"source {settings['source']}" if settings["source"] else "Webhooks (Actions) destination"
@@ -163,6 +168,8 @@ def draw_segment(console: Console, settings: JsonObject) -> None:
         ("Data", settings["data"]),
         ("Batching", "off" if settings["batch_size"] == 1 else f"at most {settings['batch_size']} events"),
     ]
+    rows += [("SDKs", sdk_hosts(settings["sdk_host"]))] if settings["sdk_host"] else []
+    rows += [("Destinations", ", ".join(settings["feeds"]))] if settings["feeds"] else []
     console.print(table(f"\nEnter in Segment: {title}", ("setting", "value"), rows))
     if settings["note"]:
         console.print(settings["note"])

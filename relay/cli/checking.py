@@ -21,7 +21,7 @@ from relay.app.mappings import Examined, examine_mappings
 from relay.app.parts import access_tokens, refuse_nonsense, streams_of
 from relay.app.store import embedded_options
 from relay.cli.meaning import ON_FULL, meaning_of
-from relay.config import Loaded, Segment, Settings, Source
+from relay.config import Loaded, Settings, Source
 from relay.core.errors import ConfigError, StoreUnavailable
 from relay.core.event import JsonObject
 from relay.core.notices import Notice
@@ -136,21 +136,27 @@ async def look_at_tiktok(settings: Settings) -> dict[str, Probe]:
 
 def segment_settings(settings: Settings) -> list[JsonObject]:
     """What to enter in Segment, for the common sender and for each named one."""
-    senders: list[tuple[str, Segment | Source]] = [("", settings.segment), *settings.segment.sources.items()]
+    common = settings.segment
+    where = settings.intake.public_url or "https://<where Segment reaches this relay>"
     found: list[JsonObject] = []
-    for name, sender in senders:
+    for key, own in settings.senders.items():
+        name = key.removeprefix("segment").removeprefix(".sources.")
         path = f"/webhook/segment/{name}" if name else "/webhook/segment"
-        key = f"segment.sources.{name}" if name else "segment"
+        sender = own.model_copy(
+            update={"shared_secret": own.shared_secret or common.shared_secret, "token": own.token or common.token}
+        )
         batches = bool(sender.token) or settings.segment.trust_batches or not sender.shared_secret
         found.append(
             {
                 "source": name or None,
-                "url": f"https://<where Segment reaches this relay>{path}",
+                "url": where + path,
                 "listens_on": f"http://{settings.intake_host}:{settings.intake.port}{path}",
                 "method": "POST",
-                "shared_secret": f"the value of {key}.shared_secret" if sender.shared_secret else None,
-                "headers": {"X-Relay-Token": f"the value of {key}.token"} if sender.token else {},
+                "shared_secret": value_of(key, "shared_secret", own.shared_secret, sender.shared_secret),
+                "headers": {"X-Relay-Token": value_of(key, "token", own.token, sender.token)} if sender.token else {},
                 "data": "the whole event (the default mapping)",
+                "sdk_host": where if own.write_keys else None,
+                "feeds": list(own.destinations or common.destinations),
                 "batch_size": MOST_IN_A_BATCH if batches else 1,
                 "note": note(settings, key, sender),
             }
@@ -158,7 +164,12 @@ def segment_settings(settings: Settings) -> list[JsonObject]:
     return found
 
 
-def note(settings: Settings, key: str, sender: Segment | Source) -> str:
+def value_of(key: str, field: str, own: object, effective: object) -> str | None:
+    """Where in the configuration a value stands; None when there is none."""
+    return f"the value of {key if own else 'segment'}.{field}" if effective else None
+
+
+def note(settings: Settings, key: str, sender: Source) -> str:
     """What is wrong or surprising about how this sender proves who it is; '' when nothing is."""
     if not sender.shared_secret and not sender.token:
         if settings.intake.allow_unsigned:

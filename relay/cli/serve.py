@@ -17,7 +17,7 @@ import uvloop
 from pydantic import SecretStr
 
 from relay.app import Service
-from relay.config import Destination, Loaded, load_settings
+from relay.config import Destination, Loaded, Segment, load_settings
 from relay.core.errors import ConfigError, PortUnavailable, StoreMismatch
 from relay.core.incident import Patience
 from relay.simulator.control import Control
@@ -109,4 +109,12 @@ def in_sandbox(loaded: Loaded, url: str) -> Loaded:
     settings = loaded.settings
     destination = Destination(name="sandbox", event_source_id=SANDBOX_PIXEL, access_token=SecretStr("sandbox"))
     delivery = settings.delivery.model_copy(update={"base_url": url})
-    return Loaded(settings.model_copy(update={"destinations": (destination,), "delivery": delivery}), loaded.origins)
+    update = {"destinations": (destination,), "delivery": delivery, "segment": feeding_all(settings.segment)}
+    return Loaded(settings.model_copy(update=update), loaded.origins)
+
+
+def feeding_all(segment: Segment) -> Segment:
+    """Without a word about destinations: theirs are not there."""
+    everywhere = {"destinations": ()}
+    sources = {name: source.model_copy(update=everywhere) for name, source in segment.sources.items()}
+    return segment.model_copy(update=everywhere | {"sources": sources})

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ByteSize,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import ByteSize, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from relay.config.values import Bytes, Name, Names, Origins, Port, Seconds, Secrets, Section, http_url
 
 PREFIX = "RELAY_"
 DEFAULT_BASE_URL = "https://business-api.tiktok.com"
@@ -42,7 +33,6 @@ DEFAULT_CONVERSIONS = (
     "InstallApp",
     "Registration",
 )
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 EVENT_SOURCE_TO_PRESET = {
     "web": "tiktok-conversions",
     "crm": "tiktok-conversions",
@@ -50,34 +40,6 @@ EVENT_SOURCE_TO_PRESET = {
     "offline": "tiktok-offline-conversions",
 }
 PRESETS = frozenset(EVENT_SOURCE_TO_PRESET.values())
-
-
-def seconds(value: object) -> object:
-    """``"30s"``, ``"4h"``, ``"7d"`` or a plain number of seconds → float; anything else is left for pydantic."""
-    if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", value)):
-        return float(found[1]) * UNITS[found[2] or "s"]
-    return value
-
-
-def comma_list(value: object) -> object:
-    """``"a, b"`` → ``["a", "b"]``; lists stay."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0)]
-Names = Annotated[tuple[str, ...], BeforeValidator(comma_list)]
-Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(comma_list)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Bytes = Annotated[ByteSize, PlainSerializer(int)]
-
-
-class Section(BaseModel):
-    """A table of relay.toml; unknown keys are errors, because a typo must not be silence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Intake(Section):
@@ -91,6 +53,7 @@ class Intake(Section):
     max_queue: Bytes = ByteSize(64 * 1024**2)
     allow_unsigned: bool = False
     trusted_proxies: Names = ()
+    public_url: str = ""  # where SDKs reach this relay; without it, whatever host they asked for
     unverified_grace: Seconds = 4 * 3600.0
 
     @field_validator("trusted_proxies")
@@ -100,24 +63,31 @@ class Intake(Section):
             ip_network(network, strict=False)
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str) -> str:
+        return http_url(value) if value else value
+
 
 class Source(Section):
-    """A named sender. Where it has no secret or token of its own, the common one holds; write keys are its own."""
+    """A named sender. Where it says nothing itself, what is common holds; write keys are always its own.
+
+    Two values in a list of secrets allow a rotation without a gap.
+    """
 
     shared_secret: Secrets = ()
     token: Secrets = ()
     write_keys: Secrets = ()
+    allowed_origins: Origins = ()  # pages whose browsers may send with its write keys; none: all
+    destinations: Names = ()  # only these are asked for its events; none: all
 
 
-class Segment(Section):
-    """How senders prove who they are. Two values in a list allow a rotation without a gap."""
+class Segment(Source):
+    """How senders prove who they are, and what is common to them."""
 
-    shared_secret: Secrets = ()
-    token: Secrets = ()
-    write_keys: Secrets = ()
     trust_batches: bool = False
     consent_categories: Names = ("Advertising",)
-    sources: dict[Name, Source] = {}
+    sources: dict[Name, Source] = Field(default_factory=dict)
 
 
 class Journal(Section):
@@ -161,9 +131,7 @@ class Delivery(Section):
     @field_validator("base_url")
     @classmethod
     def _http(cls, value: str) -> str:
-        if not re.match(r"https?://[^/\s]+", value):
-            raise ValueError("must start with http:// or https://")
-        return value.rstrip("/")
+        return http_url(value)
 
 
 class Admin(Section):
@@ -269,11 +237,32 @@ class Settings(BaseSettings):
             raise ValueError("journal.lease must be at least 2s longer than delivery.timeout: a call would outlive it")
         return self
 
+    @model_validator(mode="after")
+    def _sources_fit(self) -> Settings:
+        known = {destination.name for destination in self.destinations}
+        owners: dict[str, str] = {}
+        problems: list[str] = []
+        for name, source in self.senders.items():
+            unknown = sorted(set(source.destinations) - known)
+            problems += [f"{name}.destinations: no destination is called {one!r}" for one in unknown]
+            for key in source.write_keys:
+                owner = owners.setdefault(key.get_secret_value(), name)
+                if owner != name:
+                    problems.append(f"{name}.write_keys and {owner}.write_keys share a key: whose events are these?")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def senders(self) -> dict[str, Source]:
+        """The common sender and the named ones, by the name of their table."""
+        named = {f"segment.sources.{name}": source for name, source in self.segment.sources.items()}
+        return {"segment": self.segment, **named}
+
     @property
     def verifies_senders(self) -> bool:
         """Whether any secret, token or write key is set."""
-        holders: list[Segment | Source] = [self.segment, *self.segment.sources.values()]
-        return any(holder.shared_secret or holder.token or holder.write_keys for holder in holders)
+        return any(one.shared_secret or one.token or one.write_keys for one in self.senders.values())
 
     @property
     def intake_host(self) -> str:

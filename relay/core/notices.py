@@ -53,6 +53,7 @@ class Why(StrEnum):
     BAD_SIGNATURE = "bad_signature"
     BAD_TOKEN = "bad_token"  # noqa: S105 - a code, not a secret
     BAD_WRITE_KEY = "bad_write_key"
+    BAD_ORIGIN = "bad_origin"
     UNKNOWN_SOURCE = "unknown_source"
     NOT_FOUND = "not_found"
     METHOD = "method_not_allowed"

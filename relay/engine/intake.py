@@ -62,11 +62,12 @@ class Intake:
     def __init__(
         self,
         appender: Appender,
-        routes: Callable[[], Sequence[Route]],
+        routes: Callable[[str], Sequence[Route]],
         clock: Clock,
         tell: Tell,
         categories: frozenset[str] = ADVERTISING,
     ) -> None:
+        """``routes``: the destinations that are asked for the events of a source."""
         self._appender = appender
         self._routes = routes
         self._clock = clock
@@ -185,7 +186,7 @@ class Intake:
     ) -> tuple[list[NewEntry], Why]:
         """One entry per destination that wants ``event``; without any, why."""
         event_id, body, raw = event
-        wanted, why = select(body, self._routes(), sdk, self._categories)
+        wanted, why = select(body, self._routes(source), sdk, self._categories)
         if not wanted:
             self.passed_over.note(event_id, why, received_ms)
             return [], why

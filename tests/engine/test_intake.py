@@ -51,7 +51,7 @@ class Desk:
         self.told: list[Notice] = []
         self.routes = [WEB]
         self.appender = Appender(self.inbox, 10**9)
-        self.intake = Intake(self.appender, lambda: self.routes, self.clock, self.told.append)
+        self.intake = Intake(self.appender, lambda _source: self.routes, self.clock, self.told.append)
 
     def counted(self) -> Counter[tuple[Outcome, Why]]:
         found: Counter[tuple[Outcome, Why]] = Counter()

@@ -14,7 +14,8 @@ from functools import partial
 
 from aiohttp import web
 
-from relay.adapters.web.intake_answers import preflight, ready
+from relay.adapters.web.intake_answers import ready
+from relay.adapters.web.intake_cdn import SETTINGS_PATH
 from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions
 from relay.adapters.web.intake_reception import Reception
 from relay.adapters.web.intake_tracking import Tracking
@@ -27,8 +28,10 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Methods = dict[str, Handler]
 Readiness = Callable[[], tuple[bool, str]]
 WEBHOOK_METHODS = ("POST", "PUT", "PATCH")
+GET = ("GET", "HEAD")
 WEBHOOK = "/webhook/segment"
 NAMED = WEBHOOK + "/"
+JITSU = ("/api/s/", "/api/s/s2s/")  # where Jitsu's SDKs send, from browsers and from servers
 UNSERVED = ""  # no path of a request
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -38,18 +41,30 @@ def build_intake(options: IntakeOptions, intake: Intake, readiness: Readiness, c
     reception = Reception(clock, tell)
     webhook = Webhook(options, intake, reception, clock, tell)
     tracking = Tracking(options, intake, reception, clock, tell)
-    hears = _methods(reception, WEBHOOK_METHODS, webhook.hearing(DEFAULT_SOURCE))
+    methods = partial(_methods, reception, asked=tracking.preflight)
+    hears = methods(WEBHOOK_METHODS, webhook.hearing(DEFAULT_SOURCE))
     table = {WEBHOOK: hears, NAMED: hears}
     for name in options.sources:
-        table |= _both_forms(NAMED + name, _methods(reception, WEBHOOK_METHODS, webhook.hearing(name)))
+        table |= _both_forms(NAMED + name, methods(WEBHOOK_METHODS, webhook.hearing(name)))
     for path, kind in TYPE_BY_PATH.items():
-        table |= _both_forms(f"/v1/{path}", _methods(reception, ("POST",), partial(tracking.hear, kind=kind)))
-    table |= _both_forms("/v1/m", _methods(reception, ("POST",), tracking.swallow))
-    table |= _both_forms("/healthz", _methods(reception, ("GET", "HEAD"), _healthy, browsers=False))
-    able = partial(_ready, readiness=readiness)
-    table |= _both_forms("/readyz", _methods(reception, ("GET", "HEAD"), able, browsers=False))
+        served = methods(("POST",), partial(tracking.hear, kind=kind))
+        for prefix in ("/v1/", *JITSU) if len(path) > 1 else ("/v1/",):
+            table |= _both_forms(prefix + path, served)
+    table |= _both_forms("/v1/m", methods(("POST",), tracking.swallow))
+    table |= _both_forms("/healthz", _methods(reception, GET, _healthy))
+    table |= _both_forms("/readyz", _methods(reception, GET, partial(_ready, readiness=readiness)))
     table[UNSERVED] = {"*": reception.not_found}
-    return _dispatcher(table, partial(_named, reception=reception, webhook=webhook))
+
+    def named(path: str) -> Methods | None:
+        """Paths with a name in them, of which there are any number."""
+        if found := SETTINGS_PATH.fullmatch(path):
+            return methods(GET, partial(tracking.settings, write_key=found[1]))
+        source = path.removeprefix(NAMED).removesuffix("/")
+        if not path.startswith(NAMED) or not source or "/" in source:
+            return None
+        return methods(WEBHOOK_METHODS, webhook.hearing(source))  # of a source that nobody configured
+
+    return _dispatcher(table, named)
 
 
 def _dispatcher(table: dict[str, Methods], named: Callable[[str], Methods | None]) -> Handler:
@@ -69,29 +84,19 @@ def _dispatcher(table: dict[str, Methods], named: Callable[[str], Methods | None
     return dispatch
 
 
-def _named(path: str, reception: Reception, webhook: Webhook) -> Methods | None:
-    """``/webhook/segment/{source}`` of a source that nobody configured: anybody may ask for any."""
-    source = path.removeprefix(NAMED).removesuffix("/")
-    if not path.startswith(NAMED) or not source or "/" in source:
-        return None
-    return _methods(reception, WEBHOOK_METHODS, webhook.hearing(source))
-
-
-def _methods(reception: Reception, methods: tuple[str, ...], handler: Handler, *, browsers: bool = True) -> Methods:
-    """One path: its methods, OPTIONS for ``browsers``, and an answer to every other method."""
+def _methods(
+    reception: Reception, methods: tuple[str, ...], handler: Handler, *, asked: Handler | None = None
+) -> Methods:
+    """One path: its methods, what browsers ``asked`` by OPTIONS, and an answer to every other method."""
     served: Methods = dict.fromkeys(methods, handler)
-    if browsers:
-        served["OPTIONS"] = _preflight
+    if asked is not None:
+        served["OPTIONS"] = asked
     return {**served, "*": partial(reception.other_method, allowed=", ".join(served))}
 
 
 def _both_forms(path: str, methods: Methods) -> dict[str, Methods]:
     """With and without a slash at the end: the Java SDK posts to ``/v1/import/``."""
     return {path: methods, path + "/": methods}
-
-
-async def _preflight(request: web.BaseRequest) -> web.StreamResponse:
-    return preflight(request.headers.get("Origin", ""))
 
 
 async def _healthy(_: web.BaseRequest) -> web.StreamResponse:

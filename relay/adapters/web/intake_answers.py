@@ -17,6 +17,8 @@ from relay.core.notices import Why
 SUCCESS = b'{"success": true}'
 JSON_HEADERS = CIMultiDict({"Content-Type": "application/json"})
 UNVERIFIED_RETRY = 60  # seconds
+# What browser SDKs send: Segment's (sheet section 2.4), then RudderStack's and Jitsu's.
+BROWSER_HEADERS = "authorization, content-type, x-retry-count, anonymousid, x-write-key, x-enable-debug"
 
 STATUS = {
     Why.BAD_JSON: 400,
@@ -28,6 +30,7 @@ STATUS = {
     Why.BAD_SIGNATURE: 401,
     Why.BAD_TOKEN: 401,
     Why.BAD_WRITE_KEY: 401,
+    Why.BAD_ORIGIN: 401,
     Why.UNKNOWN_SOURCE: 404,
     Why.NOT_FOUND: 404,
     Why.METHOD: 405,
@@ -45,9 +48,10 @@ MESSAGES = {
     Why.BAD_SIGNATURE: "X-Signature is missing or does not fit the body: compare the shared secrets on both sides",
     Why.BAD_TOKEN: "X-Relay-Token is missing or wrong: set it as a header in the webhook's mapping",
     Why.BAD_WRITE_KEY: "the write key is missing or unknown",
+    Why.BAD_ORIGIN: "pages of this origin may not send with this write key: see allowed_origins",
     Why.UNKNOWN_SOURCE: "no source of this name is configured",
     Why.NOT_FOUND: "no such path: events go to /webhook/segment or /v1/…",
-    Why.METHOD: "this method is not served here",
+    Why.METHOD: "this method is not served here: events are sent by POST (webhooks also by PUT or PATCH)",
 }
 
 
@@ -110,23 +114,21 @@ def problem(why: Why, message: str = "", *, retry_after: int = 0) -> web.Respons
     return web.Response(body=orjson.dumps(body), status=STATUS[why], headers=headers)
 
 
-def preflight(origin: str) -> web.Response:
+def preflight(origin: str, *, allowed: bool = True) -> web.Response:
     """What a browser asks before it posts with a Basic header (analytics.js since 1.84)."""
-    headers = CIMultiDict(
-        {
-            "Access-Control-Allow-Origin": origin or "*",
-            "Access-Control-Allow-Headers": "authorization, content-type, x-retry-count",
-            "Access-Control-Allow-Methods": "POST, OPTIONS",
-            "Access-Control-Max-Age": "7200",
-            "Vary": "Origin",
-        }
-    )
+    headers = CIMultiDict({"Vary": "Origin"})
+    if allowed:
+        headers["Access-Control-Allow-Origin"] = origin or "*"
+        headers["Access-Control-Allow-Headers"] = BROWSER_HEADERS
+        headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
+        headers["Access-Control-Max-Age"] = "7200"
     return web.Response(headers=headers)
 
 
-def for_browsers(answer: web.Response, origin: str) -> web.Response:
-    """Let a page of ``origin`` read the answer and its Retry-After."""
-    answer.headers["Access-Control-Allow-Origin"] = origin
-    answer.headers["Access-Control-Expose-Headers"] = "Retry-After"
+def for_browsers(answer: web.Response, origin: str, *, allowed: bool = True) -> web.Response:
+    """Let a page of ``origin`` read the answer and its Retry-After, if it is ``allowed``."""
     answer.headers["Vary"] = "Origin"
+    if allowed:
+        answer.headers["Access-Control-Allow-Origin"] = origin
+        answer.headers["Access-Control-Expose-Headers"] = "Retry-After"
     return answer

@@ -14,13 +14,14 @@ class SourceOptions:
     """How one sender proves who it is. Two values in a list allow a rotation without a gap.
 
     ``trust_batches``: believe array elements that neither a signature nor a token vouches for (Segment sheet
-    section 1.2).
+    section 1.2). ``origins``: pages whose browsers may send, lower case, perhaps ``https://*.example.com``; none: all.
     """
 
     secrets: tuple[bytes, ...] = ()
     tokens: tuple[bytes, ...] = ()
     write_keys: tuple[bytes, ...] = ()
     trust_batches: bool = False
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class IntakeOptions:
     ``allow_unsigned``: a source without any secret or token (or, for the Tracking API, a relay without any write key)
     is believed; otherwise it is refused. ``trusted_proxies``: addresses or networks whose X-Forwarded-For is believed.
     Loopback is among them by default: who can connect from there could as well run a proxy there.
+    ``public_url``: where SDKs reach this relay, '' for the address they asked.
     ``unverified_grace``: for how many seconds a sender that cannot be verified is told to come again.
     """
 
@@ -39,4 +41,5 @@ class IntakeOptions:
     max_depth: int = 64
     allow_unsigned: bool = False
     trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    public_url: str = ""
     unverified_grace: float = 4 * 3600.0

@@ -9,7 +9,7 @@ from functools import partial
 from aiohttp import web
 
 from relay.adapters.web.intake_answers import MESSAGES, STATUS, UNVERIFIED_RETRY
-from relay.adapters.web.intake_body import body_at_hand, read_body
+from relay.adapters.web.intake_body import basic_user, body_at_hand, read_body
 from relay.adapters.web.intake_options import UNKNOWN_SOURCE, IntakeOptions, SourceOptions
 from relay.adapters.web.intake_reception import Reception
 from relay.core.event import Event
@@ -96,7 +96,7 @@ class Webhook:
 
         Proof that is given must be right, and one proof is enough. A token vouches for the whole request.
         """
-        token = request.headers.get("X-Relay-Token") if source.tokens else None
+        token = _token(request, source.tokens) if source.tokens else None
         if token is not None and not _is_one_of(token, source.tokens):
             return Why.BAD_TOKEN, ""
         signature = request.headers.get("X-Signature") if source.secrets else None
@@ -122,6 +122,22 @@ class Webhook:
         if patient:
             return self._reception.defer(label, message, UNVERIFIED_RETRY, started)
         return self._reception.refuse(label, why, started, message=message)
+
+
+def _token(request: web.BaseRequest, tokens: tuple[bytes, ...]) -> str | None:
+    """``X-Relay-Token``, else the token in ``Authorization``: some senders have a field for that alone.
+
+    Bearer, Basic with the token as user, or any other scheme (Segment sheet sections 1 and 1.9). What else stands there
+    may be meant for a proxy on the way, so it proves nothing either way.
+    """
+    token = request.headers.get("X-Relay-Token")
+    if token is not None:
+        return token
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    found = basic_user(header) or header.rpartition(" ")[2]
+    return found if _is_one_of(found, tokens) else None
 
 
 def _is_one_of(given: str, expected: tuple[bytes, ...]) -> bool:

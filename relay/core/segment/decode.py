@@ -47,6 +47,9 @@ CLIENT_LIBRARIES = frozenset(
         "Analytics.Xamarin",
     }
 )
+# RudderStack's SDKs say where they run in ``channel``, Jitsu's in ``context.library.env`` (Segment sheet section 7).
+CLIENT_CHANNELS = frozenset({"web", "mobile"})
+SERVER_CHANNELS = frozenset({"server", "sources"})
 
 
 class Misfit(NamedTuple):
@@ -88,13 +91,15 @@ def webhook_event(item: Any, raw: bytes | None, max_depth: int) -> Event | Misfi
     """An item that Segment has already processed. ``raw`` is its text, or None when it has to be written."""
     if raw is not None and type(item) is dict and _is_shallow(raw, max_depth):
         event_id = item.get("messageId")
-        if type(event_id) is str and event_id and type(item.get("type")) is str:
+        seen_from = "request_ip" in item or "requestIp" in item
+        if type(event_id) is str and event_id and type(item.get("type")) is str and not seen_from:
             return Event(event_id, item, raw)  # as Segment sends nearly all of them: nothing is missing
     misfit = _misfit(item, raw, max_depth)
     if misfit is not None:
         return misfit
     if type(item.get("type")) is not str:
         item, raw = {**item, "type": "track"}, None
+    item, raw = _with_ip(item, raw)
     event_id = item.get("messageId")
     if type(event_id) is not str or not event_id:
         event_id = identify(item)
@@ -157,6 +162,33 @@ def _wants_ip(item: JsonObject) -> bool:
     context = item.get("context")
     if not isinstance(context, dict) or context.get("ip"):
         return False
+    if context.get("direct") is True or _text(item.get("channel")) in CLIENT_CHANNELS:
+        return True
     library = context.get("library")
-    name = library.get("name") if isinstance(library, dict) else library
-    return context.get("direct") is True or (isinstance(name, str) and name in CLIENT_LIBRARIES)
+    if not isinstance(library, dict):
+        return _text(library) in CLIENT_LIBRARIES
+    return _text(library.get("name")) in CLIENT_LIBRARIES or library.get("env") == "browser"
+
+
+def _with_ip(item: JsonObject, raw: bytes | None) -> tuple[JsonObject, bytes | None]:
+    """The item and its text; no text when the item had to be changed."""
+    if ip := _seen_from(item):
+        return {**item, "context": {**(item.get("context") or {}), "ip": ip}}, None
+    return item, raw
+
+
+def _seen_from(item: JsonObject) -> str:
+    """The visitor's address as RudderStack (``request_ip``) or Jitsu (``requestIp``) saw it; '' if it is no visitor's.
+
+    Only where ``context.ip`` is empty, and never from a server's SDK: that would be the address of the shop.
+    """
+    ip = _text(item.get("request_ip") or item.get("requestIp"))
+    context = item.get("context") or {}
+    if not ip or not isinstance(context, dict) or context.get("ip") or _text(item.get("channel")) in SERVER_CHANNELS:
+        return ""
+    library = context.get("library")
+    return "" if isinstance(library, dict) and library.get("env") == "node" else ip
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -19,7 +19,7 @@ from relay.core.notices import Why
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 UINT64_DIGITS = 20
-NOT_JSON = "the body is not JSON"
+NOT_JSON = "the body is not JSON (an Extensible Webhook must not be set to send a form: its nested values are lost)"
 
 
 class Unreadable(NamedTuple):
