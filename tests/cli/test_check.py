@@ -163,6 +163,23 @@ def test_named_sources_have_their_own_settings(
     assert "t-secret" not in json.dumps(document)
 
 
+def test_a_source_that_says_little_is_told_what_holds_for_it(
+    runner: CliRunner, tiktok: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELAY_SEGMENT_SHARED_SECRET", "hush")
+    monkeypatch.setenv("RELAY_INTAKE__PUBLIC_URL", "https://relay.example.com")
+    monkeypatch.setenv("RELAY_SEGMENT__SOURCES", '{"web": {"write_keys": "WK_1", "destinations": "tiktok"}}')
+    _, document = run(runner, "--offline")
+    (common, named) = document["segment"]
+    assert common["url"] == "https://relay.example.com/webhook/segment"
+    assert named["shared_secret"] == common["shared_secret"] == "the value of segment.shared_secret"
+    assert (named["sdk_host"], common["sdk_host"]) == ("https://relay.example.com", None)
+    assert named["feeds"] == ["tiktok"]
+    page = runner.invoke(check, ["--offline"]).stdout
+    assert "apiHost relay.example.com/v1" in " ".join(page.split())
+    assert "WK_1" not in page
+
+
 def test_what_happens_when_the_store_is_full_is_said(
     runner: CliRunner, tiktok: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -190,3 +190,10 @@ async def test_a_mistake_of_ours_leaves_the_event_with_the_sender(desk: Desk) ->
     with pytest.raises(StoreMisused):
         await desk.intake.receive([order(POISON.decode())], "shop", sdk=False)
     assert desk.counted() == {(Outcome.DEFERRED, Why.STORE): 1}
+
+
+async def test_a_source_is_asked_for_by_its_own_destinations_only(desk: Desk) -> None:
+    fed = {"shop": [CRM]}
+    intake = Intake(desk.appender, lambda source: fed.get(source, []), desk.clock, desk.told.append)
+    assert await intake.receive([order("1")], "shop", sdk=False) == Receipt(accepted=1)
+    assert [entry.stream.destination for entry in desk.inbox.entries] == ["crm"]

@@ -1,0 +1,89 @@
+"""Sources: what each may say of itself, and what is refused before anything is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relay.config import load_settings
+from relay.core.errors import ConfigError
+
+SHOP = """
+[[destinations]]
+name = "shop"
+event_source_id = "PIXEL"
+access_token = "made-up"
+
+[[destinations]]
+name = "app"
+event_source = "app"
+event_source_id = "7"
+access_token = "made-up"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "relay.toml"
+    path.write_text(SHOP + text, encoding="utf-8")
+    return path
+
+
+def test_a_source_has_secrets_keys_origins_and_destinations_of_its_own(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """
+[segment]
+shared_secret = ["new", "old"]
+destinations = "shop"
+[segment.sources.ios]
+write_keys = "WK_1, WK_2"
+allowed_origins = ["https://SHOP.example.com", "https://*.example.net:8443"]
+destinations = ["app"]
+""",
+    )
+    settings = load_settings(path, {"RELAY_SEGMENT__SOURCES__WEB__DESTINATIONS": "shop,app"}).settings
+    assert len(settings.segment.shared_secret) == 2
+    assert settings.segment.destinations == ("shop",)
+    ios = settings.segment.sources["ios"]
+    assert ios.allowed_origins == ("https://shop.example.com", "https://*.example.net:8443")
+    assert (ios.destinations, len(ios.write_keys)) == (("app",), 2)
+    assert settings.segment.sources["web"].destinations == ("shop", "app")
+
+
+def test_every_name_and_key_that_fits_nothing_is_listed_at_once(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """
+[segment]
+write_keys = "WK_SECRET_ONE"
+[segment.sources.ios]
+write_keys = "WK_SECRET_ONE"
+destinations = ["shop", "ap", "sho"]
+""",
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path, {})
+    (problem,) = caught.value.problems
+    assert "segment.sources.ios.destinations: no destination is called 'ap'" in problem
+    assert "segment.sources.ios.destinations: no destination is called 'sho'" in problem
+    assert "segment.sources.ios.write_keys and segment.write_keys share a key" in problem
+    assert "WK_SECRET" not in problem
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["shop.example.com", "https://shop.example.com/", "https://a.*.com", "*", "null", "https://u@h", "https://"],
+)
+def test_an_origin_is_written_as_browsers_write_it(tmp_path: Path, origin: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(written(tmp_path, f'[segment]\nallowed_origins = ["{origin}"]\n'), {})
+    (problem,) = caught.value.problems
+    assert problem.startswith("segment.allowed_origins: an origin is https://shop.example.com")
+
+
+def test_the_public_address_is_an_address() -> None:
+    given = {"RELAY_INTAKE__PUBLIC_URL": "https://relay.example.com/"}
+    assert load_settings(None, given).settings.intake.public_url == "https://relay.example.com"
+    with pytest.raises(ConfigError, match=r"intake\.public_url: must start with"):
+        load_settings(None, {"RELAY_INTAKE__PUBLIC_URL": "relay.example.com"})
