@@ -16,7 +16,8 @@ class Origins:
 
     def __init__(self, sources: Mapping[str, SourceOptions]) -> None:
         self._of_source = {name: source.origins for name, source in sources.items()}
-        self._for_all = {frozenset(source.origins) for source in sources.values()}
+        speakers = [source for source in sources.values() if source.write_keys] or sources.values()
+        self._for_all = {frozenset(source.origins) for source in speakers}
 
     def allowed(self, source: str, origin: str) -> bool:
         """Whether pages of ``origin`` may send to ``source``."""
@@ -24,7 +25,7 @@ class Origins:
         return not allowed or _matches(origin.lower(), allowed)
 
     def allowed_anywhere(self, origin: str) -> bool:
-        """Whether pages of ``origin`` may send to any source."""
+        """Whether pages of ``origin`` may send to any source that SDKs have a write key for."""
         return any(not allowed or _matches(origin.lower(), allowed) for allowed in self._for_all)
 
 
