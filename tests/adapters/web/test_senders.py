@@ -243,3 +243,39 @@ async def test_a_jitsu_sdk(port: Port, path: str) -> None:
 async def test_jitsus_short_paths_are_not_segments(port: Port) -> None:
     assert (await port.post("/api/s/t", BODY, {"X-Write-Key": "id:secret"})).status == 404
     assert (await port.post("/api/s/track", BODY, {"X-Write-Key": "id:***"})).code() == "bad_write_key"
+
+
+BATCH = b"[" + BODY + b"," + orjson.dumps({**EVENT, "messageId": "2"}) + b"]"
+FIRST_SIGNED = {"X-Signature": sign(BODY, SECRET)}
+ALL_SIGNED = {"X-Signature": sign(BATCH, SECRET)}
+GOOD, WRONG = {"X-Relay-Token": TOKEN.decode()}, {"X-Relay-Token": "wrong"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "trusting", "ok"),
+    [
+        (FIRST_SIGNED, False, False),
+        (FIRST_SIGNED | GOOD, False, True),
+        (FIRST_SIGNED | WRONG, False, False),
+        (FIRST_SIGNED, True, True),
+        (FIRST_SIGNED | WRONG, True, False),  # proof that is given must be right
+        (GOOD, False, True),
+        (WRONG, True, False),
+        ({}, True, False),  # trusting batches is not trusting everybody
+        (ALL_SIGNED, False, True),
+        (ALL_SIGNED | WRONG, False, False),
+        ({"X-Signature": sign(b"[" + BODY + b"]", SECRET)} | GOOD, True, False),
+    ],
+)
+async def test_elements_without_a_signature_need_a_token_or_trust(
+    headers: dict[str, str],
+    trusting: bool,
+    ok: bool,  # noqa: FBT001
+) -> None:
+    source = SourceOptions(secrets=(b"old", SECRET), tokens=(TOKEN,), trust_batches=trusting)
+    async with serving(IntakeOptions({DEFAULT_SOURCE: source})) as port:
+        found = await port.post("/webhook/segment", BATCH, headers)
+        assert found.ok is ok
+        assert [entry.event_id for entry in port.inbox.entries] == (["1", "2"] if ok else [])
+        if not ok:
+            assert (found.status, found.code()) == (503, "unverified")
