@@ -269,7 +269,7 @@ GOOD, WRONG = {"X-Relay-Token": TOKEN.decode()}, {"X-Relay-Token": "wrong"}
 )
 async def test_elements_without_a_signature_need_a_token_or_trust(
     headers: dict[str, str],
-    trusting: bool,
+    trusting: bool,  # noqa: FBT001
     ok: bool,  # noqa: FBT001
 ) -> None:
     source = SourceOptions(secrets=(b"old", SECRET), tokens=(TOKEN,), trust_batches=trusting)
