@@ -87,3 +87,11 @@ def test_the_public_address_is_an_address() -> None:
     assert load_settings(None, given).settings.intake.public_url == "https://relay.example.com"
     with pytest.raises(ConfigError, match=r"intake\.public_url: must start with"):
         load_settings(None, {"RELAY_INTAKE__PUBLIC_URL": "relay.example.com"})
+
+
+def test_the_readmes_example_of_senders_is_a_configuration(root: Path, tmp_path: Path) -> None:
+    section = (root / "README.md").read_text(encoding="utf-8").partition("\n## Senders\n")[2].partition("\n## ")[0]
+    example = section.partition("```toml\n")[2].partition("```")[0]
+    settings = load_settings(written(tmp_path, example.replace("shop-app", "app")), {}).settings
+    assert set(settings.segment.sources) == {"web", "ios"}
+    assert len(settings.segment.token) == 2
