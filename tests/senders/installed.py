@@ -29,7 +29,9 @@ WEBHOOKS = (
     "package/dist/destinations/webhook/",
     "package/dist/destinations/webhook-extensible/",
 )
-NPM = ("npm", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+# Without a network the answer should come soon.
+NPM = ("npm", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", "--fetch-retries=1")
+PIP = ("pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--retries=1", "--timeout=20")
 PATIENCE = 100.0
 
 
@@ -70,17 +72,16 @@ def _run(folder: Path, *command: str) -> None:
     try:
         subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=PATIENCE)
     except subprocess.CalledProcessError as error:
-        said = (error.stderr or error.stdout).strip().splitlines()
-        raise Unavailable(f"{command[0]} could not install the senders: {said[-1] if said else error}") from None
+        said = [line for line in (error.stderr + error.stdout).splitlines() if "error" in line.lower()]
+        raise Unavailable(f"could not install the senders: {said[0] if said else error}") from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(f"{command[0]} could not install the senders: {error}") from None
+        raise Unavailable(f"could not install the senders: {error}") from None
 
 
 def _install_python(folder: Path) -> None:
     for name in REQUIREMENTS:
-        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile")
         pinned = ("--require-hashes", "--no-deps", "--only-binary=:all:", "--requirement", str(HERE / name))
-        _run(folder, *pip, *pinned, "--target", str(folder / name))
+        _run(folder, sys.executable, "-m", *PIP, *pinned, "--target", str(folder / name))
 
 
 def _install_node(folder: Path) -> None:

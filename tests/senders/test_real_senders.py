@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import missing
+from tests.senders.cast import BROWSERS, ROUND, SENDERS
 from tests.senders.installed import Unavailable
-from tests.senders.play import BROWSERS, ROUND, SENDERS, Played, play
+from tests.senders.play import Played, play
 
 pytestmark = [pytest.mark.e2e, pytest.mark.real_senders, pytest.mark.timeout(240)]
 VERSIONS = {
