@@ -1,8 +1,8 @@
 """Reading settings: environment and ``relay.toml`` → validated, frozen, with the origin of every value.
 
 Order, first wins: short environment names (``RELAY_PORT``), nested environment names (``RELAY_DELIVERY__LINGER``),
-``relay.toml``. Every secret can also come from a file: ``…_FILE`` beside the name, or ``access_token_file`` in a
-destination. All problems are reported at once.
+``relay.toml``. Every secret can also come from a file: ``…_FILE`` beside the name, ``access_token_file`` in a
+destination, ``token_file`` and the like in a source. All problems are reported at once.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
 from relay.config.model import PREFIX, PRESETS, Destination, Settings
+from relay.config.secret_files import read_secret_files
 from relay.core.errors import ConfigError
 
 
@@ -84,6 +85,7 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
     merged = toml_settings(path or chosen_file(env), problems, origins)
     overlay(merged, nested_settings(env, problems, origins))
     overlay(merged, short_settings(env, problems, origins))
+    read_secret_files(merged, problems, origins)
     problems += unknown_names(env)
     try:
         settings = Settings(**merged)

@@ -95,3 +95,32 @@ def test_the_readmes_example_of_senders_is_a_configuration(root: Path, tmp_path:
     settings = load_settings(written(tmp_path, example.replace("shop-app", "app")), {}).settings
     assert set(settings.segment.sources) == {"web", "ios"}
     assert len(settings.segment.token) == 2
+
+
+def test_secrets_of_sources_may_lie_in_files(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("new\nold\n", encoding="utf-8")
+    (tmp_path / "keys").write_text("WK_1, WK_2", encoding="utf-8")
+    path = written(
+        tmp_path,
+        f"""
+[segment]
+token_file = "{tmp_path}/secret"
+[segment.sources.ios]
+shared_secret_file = "{tmp_path}/secret"
+""",
+    )
+    loaded = load_settings(path, {"RELAY_SEGMENT__SOURCES__IOS__WRITE_KEYS_FILE": f"{tmp_path}/keys"})
+    ios = loaded.settings.segment.sources["ios"]
+    assert [one.get_secret_value() for one in loaded.settings.segment.token] == ["new", "old"]
+    assert [one.get_secret_value() for one in ios.shared_secret] == ["new", "old"]
+    assert [one.get_secret_value() for one in ios.write_keys] == ["WK_1", "WK_2"]
+    assert loaded.effective()["segment.sources.ios.write_keys"][1] == "RELAY_SEGMENT__SOURCES__IOS__WRITE_KEYS_FILE"
+
+
+def test_a_secret_file_that_cannot_be_read_or_is_one_too_many_is_a_problem(tmp_path: Path) -> None:
+    path = written(tmp_path, f'[segment]\ntoken = "t"\ntoken_file = "x"\nshared_secret_file = "{tmp_path}/none"\n')
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path, {})
+    first, second = caught.value.problems
+    assert first.startswith("segment.shared_secret_file: cannot read")
+    assert second == "segment.token_file: give either token or token_file"

@@ -7,7 +7,7 @@ from functools import partial
 
 from aiohttp import web
 
-from relay.adapters.web.intake_answers import STATUS, for_browsers, preflight, success
+from relay.adapters.web.intake_answers import for_browsers, preflight, success
 from relay.adapters.web.intake_body import basic_user, parse_networks, read_body, visitor_ip
 from relay.adapters.web.intake_cdn import CdnSettings
 from relay.adapters.web.intake_options import DEFAULT_SOURCE, UNKNOWN_SOURCE, IntakeOptions
@@ -69,10 +69,11 @@ class Tracking:
             return self._reception.refuse(UNKNOWN_SOURCE, opened.why, started, message=opened.message)
         source = self._source(request, opened.write_key)
         if source is None:
-            return self._unproved(UNKNOWN_SOURCE, Why.BAD_WRITE_KEY, len(opened.items), started)
+            return self._unknown_key(len(opened.items), started)
         origin = request.headers.get("Origin")
         if origin is not None and not self._origins.allowed(source, origin):
-            return self._unproved(source, Why.BAD_ORIGIN, len(opened.items), started)
+            # Counted, and no alarm: whoever copies a write key into a page of his own can cause it at any time.
+            return self._reception.refuse(source, Why.BAD_ORIGIN, started, count=len(opened.items))
         arrival = Arrival(self._clock.now_ms(), kind, opened.sent_at, self._ip(request))
         finish = partial(sdk_event, arrival=arrival, max_depth=self._options.max_depth)
         receiving = self._intake.receive(Decoded(opened.items, finish), source, True, started)
@@ -98,11 +99,11 @@ class Tracking:
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ()))
         return visitor_ip(request.remote or "", forwarded, self._trusted)
 
-    def _unproved(self, source: str, why: Why, count: int, started: float) -> web.Response:
-        patience = self._grace.failed(source, self._clock.now_ms())
+    def _unknown_key(self, count: int, started: float) -> web.Response:
+        patience = self._grace.failed(UNKNOWN_SOURCE, self._clock.now_ms())
         if patience.tell:
-            self._tell(SenderRefused(source, why, STATUS[why], patience.since_ms))
-        return self._reception.refuse(source, why, started, count=count)
+            self._tell(SenderRefused(UNKNOWN_SOURCE, Why.BAD_WRITE_KEY, 401, patience.since_ms))
+        return self._reception.refuse(UNKNOWN_SOURCE, Why.BAD_WRITE_KEY, started, count=count)
 
     def _readable(self, request: web.BaseRequest, answer: web.Response) -> web.Response:
         origin = request.headers.get("Origin")
