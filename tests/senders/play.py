@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,8 @@ async def play(folder: Path) -> Played:
         stage.redis.start()
         await _round(cast)
         await asyncio.gather(*(sender.finish() for sender in cast.values()))
-        await _arrived(stage, played)
+        with suppress(AssertionError):  # the tests say who lost what
+            await _arrived(stage, played)
         played.received, played.counted = stage.simulator.ids(), stage.simulator.counted()
         played.deferred = stage.tell(RECEIVED, "deferred")
         played.refused = stage.tell(RECEIVED, "refused")
