@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.processes import Relay, Simulator, http_json, playground, sign
 
 RULES = Path(__file__).parents[1] / "data" / "schemathesis.toml"
-ADMIN, INTAKE = "^/(api|metrics)", "^/(webhook|v1|healthz|readyz)"
+ADMIN, INTAKE = "^/(api/(?!s/)|metrics)", "^/(webhook|v1|api/s/|healthz|readyz)"
 TOKEN = "made-up-relay-token"
 WRITE_KEY = "Basic bWFkZS11cC13cml0ZS1rZXk6"  # "made-up-write-key:"
 
@@ -57,6 +57,7 @@ def prove(relay: Relay, simulator: Simulator, folder: Path, examples: int) -> No
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(300)
 def test_both_ports_are_as_described(tmp_path: Path) -> None:
     with playground(tmp_path, RELAY_SEGMENT_TOKEN=TOKEN, RELAY_SEGMENT_WRITE_KEYS="made-up-write-key") as (
         relay,

@@ -18,9 +18,8 @@ from relay.adapters.web.intake_answers import ready
 from relay.adapters.web.intake_cdn import SETTINGS_PATH
 from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions
 from relay.adapters.web.intake_reception import Reception
-from relay.adapters.web.intake_tracking import Tracking
+from relay.adapters.web.intake_tracking import KIND_BY_PATH, Tracking
 from relay.adapters.web.intake_webhook import Webhook
-from relay.core.segment.decode import TYPE_BY_PATH
 from relay.engine.intake import Intake
 from relay.ports import Clock, Tell
 
@@ -31,7 +30,6 @@ WEBHOOK_METHODS = ("POST", "PUT", "PATCH")
 GET = ("GET", "HEAD")
 WEBHOOK = "/webhook/segment"
 NAMED = WEBHOOK + "/"
-JITSU = ("/api/s/", "/api/s/s2s/")  # where Jitsu's SDKs send, from browsers and from servers
 UNSERVED = ""  # no path of a request
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -46,10 +44,8 @@ def build_intake(options: IntakeOptions, intake: Intake, readiness: Readiness, c
     table = {WEBHOOK: hears, NAMED: hears}
     for name in options.sources:
         table |= _both_forms(NAMED + name, methods(WEBHOOK_METHODS, webhook.hearing(name)))
-    for path, kind in TYPE_BY_PATH.items():
-        served = methods(("POST",), partial(tracking.hear, kind=kind))
-        for prefix in ("/v1/", *JITSU) if len(path) > 1 else ("/v1/",):
-            table |= _both_forms(prefix + path, served)
+    for path, kind in KIND_BY_PATH.items():
+        table |= _both_forms(path, methods(("POST",), partial(tracking.hear, kind=kind)))
     table |= _both_forms("/v1/m", methods(("POST",), tracking.swallow))
     table |= _both_forms("/healthz", _methods(reception, GET, _healthy))
     table |= _both_forms("/readyz", _methods(reception, GET, partial(_ready, readiness=readiness)))

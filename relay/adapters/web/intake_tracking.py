@@ -14,11 +14,16 @@ from relay.adapters.web.intake_options import DEFAULT_SOURCE, UNKNOWN_SOURCE, In
 from relay.adapters.web.intake_origins import Origins
 from relay.adapters.web.intake_reception import Reception
 from relay.core.notices import EventsReceived, Outcome, SenderRefused, Why
-from relay.core.segment.decode import Arrival, Decoded, sdk_event
+from relay.core.segment.decode import TYPE_BY_PATH, Arrival, Decoded, sdk_event
 from relay.core.segment.envelope import Unreadable, open_envelope
 from relay.core.segment.grace import Grace
 from relay.engine.intake import Intake
 from relay.ports import Clock, Tell
+
+JITSU = ("/api/s/", "/api/s/s2s/")  # where Jitsu's SDKs send from browsers and from servers
+FULL_NAMES = tuple(name for name in TYPE_BY_PATH if len(name) > 1)
+KIND_BY_PATH = {f"/v1/{name}": kind for name, kind in TYPE_BY_PATH.items()}
+KIND_BY_PATH |= {prefix + name: TYPE_BY_PATH[name] for prefix in JITSU for name in FULL_NAMES}
 
 
 class Tracking:

@@ -61,7 +61,8 @@ def test_every_route_of_the_admin_port_is_described_and_no_other() -> None:
 
 def test_every_path_of_the_intake_port_is_described() -> None:
     paths = {path for _, path in described("8080")}
-    assert paths >= {f"/v1/{name}" for name in (*TYPE_BY_PATH, "m")}
+    assert paths >= {f"/v1/{name}" for name in (*TYPE_BY_PATH, "m", "projects/{writeKey}/settings")}
+    assert paths >= {"/api/s/{call}", "/api/s/s2s/{call}"}
     assert paths >= {"/webhook/segment", "/webhook/segment/{source}", "/healthz", "/readyz"}
 
 

@@ -36,7 +36,12 @@ def document() -> JsonObject:
 def _security() -> JsonObject:
     return {
         "admin": {"type": "http", "scheme": "bearer", "description": "RELAY_ADMIN_TOKEN, or DATA_DIR/admin.token."},
-        "token": {"type": "apiKey", "in": "header", "name": "X-Relay-Token"},
+        "token": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-Relay-Token",
+            "description": "Also taken from Authorization, where a sender has a field for that alone.",
+        },
         "signature": {
             "type": "apiKey",
             "in": "header",
@@ -44,6 +49,7 @@ def _security() -> JsonObject:
             "description": "HMAC-SHA1 of the body with the shared secret, hexadecimal, as Segment signs.",
         },
         "writeKey": {"type": "http", "scheme": "basic", "description": "The write key is the user name."},
+        "writeKeyHeader": {"type": "apiKey", "in": "header", "name": "X-Write-Key", "description": "As Jitsu's SDKs."},
     }
 
 
@@ -64,6 +70,7 @@ def _schemas() -> JsonObject:
     return {
         "Event": schemas.EVENT,
         "Success": schemas.SUCCESS,
+        "SdkSettings": schemas.SDK_SETTINGS,
         "Problem": schemas.PROBLEM,
         "Ready": schemas.READY,
         "Status": schemas.STATUS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from relay.adapters.web.intake_tracking import FULL_NAMES, JITSU
 from relay.adapters.web.openapi.pieces import in_path, listing, operation, record, ref, said
 from relay.core.event import JsonObject
 from relay.core.segment.decode import TYPE_BY_PATH
@@ -11,7 +12,7 @@ from relay.core.segment.decode import TYPE_BY_PATH
 SERVERS = [{"url": "http://127.0.0.1:8080", "description": "Intake port: RELAY_HOST, RELAY_PORT."}]
 WEBHOOK_METHODS = ("post", "put", "patch")
 _WEBHOOK: tuple[JsonObject, ...] = ({"token": []}, {"signature": []})
-_SDK: tuple[JsonObject, ...] = ({"writeKey": []},)
+_SDK: tuple[JsonObject, ...] = ({"writeKey": []}, {"writeKeyHeader": []})
 _SOURCE = in_path("source", "Name of a source of the configuration.")
 _MOST = 10_000
 _WRAPPED = record({"json": ref("Event")}, about="As Segment's Extensible Webhook batches.")
@@ -24,7 +25,9 @@ _TYPED: JsonObject = {"type": "object", "description": "The call; its type is th
 def paths() -> JsonObject:
     """By path; each is told to be on this port."""
     found = dict(_webhooks())
-    found |= {f"/v1/{name}": _tracking(name, kind) for name, kind in TYPE_BY_PATH.items()}
+    found |= {f"/v1/{name}": _tracking(f"v1_{name}", kind) for name, kind in TYPE_BY_PATH.items()}
+    found |= {f"{prefix}{{call}}": _jitsu(prefix) for prefix in JITSU}
+    found["/v1/projects/{writeKey}/settings"] = _sdk_settings()
     found["/v1/m"] = _path(post=_telemetry(), options=_preflight("telemetry"))
     found["/healthz"] = _path(get=_health())
     found["/readyz"] = _path(get=_readiness())
@@ -57,13 +60,23 @@ def _webhooks() -> Iterator[tuple[str, JsonObject]]:
 def _tracking(name: str, kind: str | None) -> JsonObject:
     said_by_path = f"`{kind}` calls" if kind else "Calls of any type"
     heard = operation(
-        f"v1_{name}",
-        f"{said_by_path} from Segment's SDKs",
+        name,
+        f"{said_by_path} from SDKs",
         _heard(),
         body=_ANYTHING if kind is None else _TYPED,
         security=_SDK,
     )
-    return _path(post=heard, options=_preflight(f"v1_{name}"))
+    return _path(post=heard, options=_preflight(name))
+
+
+def _jitsu(prefix: str) -> JsonObject:
+    name = prefix.strip("/").replace("/", "_")
+    call = in_path("call", "Kind of the call.", enum=[*FULL_NAMES])
+    answers = {**_heard(), "404": ref("Refused", "responses")}
+    heard = operation(name, "Calls from Jitsu's SDKs", answers, body=_ANYTHING, security=_SDK)
+    asked = _preflight(name)
+    asked["responses"]["404"] = ref("Refused", "responses")
+    return {"parameters": [call], "post": heard, "options": asked}
 
 
 def _heard() -> JsonObject:
@@ -84,6 +97,13 @@ def _telemetry() -> JsonObject:
         **{code: ref("Refused", "responses") for code in ("400", "413")},
     }
     return operation("v1_m", "The SDKs' telemetry about themselves: taken and dropped", answers, body={}, security=())
+
+
+def _sdk_settings() -> JsonObject:
+    answers = {"200": said("Where to send events.", ref("SdkSettings")), "404": ref("Refused", "responses")}
+    key = in_path("writeKey", "Write key of a source.")
+    asked = operation("sdk_settings", "What SDKs ask Segment's CDN for when they start", answers, security=())
+    return {"parameters": [key], "get": asked, "options": _preflight("sdk_settings")}
 
 
 def _health() -> JsonObject:

@@ -43,6 +43,17 @@ EVENT = {
     "required": ["type"],
 }
 SUCCESS = record({"success": {"const": True}}, about="Everything in the request is durable, or was before.")
+_SEGMENT_IO = record(
+    {
+        "apiKey": text("The write key that was asked for."),
+        "apiHost": text("This relay, with `/v1`."),
+        "protocol": one_of(["http", "https"]),
+    }
+)
+SDK_SETTINGS = record(
+    {"integrations": record({"Segment.io": _SEGMENT_IO})},
+    about="As Segment's CDN would answer for a source without destinations of its own; SDKs know the other members.",
+)
 PROBLEM = record(
     {
         "success": {"const": False},
