@@ -63,6 +63,8 @@ SUMMED_UP = frozenset(
         told.LoopLagged,
         told.EntriesLapsed,
         told.EntriesShed,
+        told.ArchiveShed,
+        told.ArchiveMissed,
     }
 )
 BAD_TURNS = frozenset({"died", "ballast_given_up"})
