@@ -114,6 +114,10 @@ class Metrics:
             told.EntriesLapsed: lambda notice: families.settled.labels(*notice.stream, "lapsed").inc(notice.count),
             told.ArchiveShed: lambda notice: families.archive_shed.inc(notice.count),
             told.ArchiveMissed: lambda notice: families.archive_missed.inc(notice.count),
+            told.EntriesReplayed: lambda notice: families.replayed.labels(*notice.stream).inc(notice.count),
+            told.ReplayStarted: _nothing,
+            told.ReplayTurned: _nothing,
+            told.ReplayEnded: _nothing,
             told.FailoverStarted: _nothing,  # the survey's mode shows these
             told.FailbackStarted: _nothing,
             told.FailbackFinished: _nothing,
