@@ -19,10 +19,14 @@ from relay.core.delivery.clocks import Clocks
 from relay.core.delivery.mode import Mode
 from relay.core.errors import ConfigError
 from relay.core.event import EntryClass, StreamKey
+from relay.core.replay import Shop, View
 from relay.core.segment.select import Route
 from relay.engine.append import Appender
 from relay.engine.delivery import OTHER_SENDERS, Delivery, Destination
 from relay.engine.intake import Intake
+from relay.engine.replay import Replayer
+from relay.engine.replay_room import Room
+from relay.engine.replay_work import WorkParts
 from relay.engine.trace import TraceParts, Tracer
 from relay.ports import Clock, Tell
 
@@ -147,6 +151,31 @@ def kept_s(settings: Settings) -> dict[str, float]:
         one.name: Clocks(int(one.max_age), shared=one.overlap_with in OTHER_SENDERS).kept_s
         for one in settings.destinations
     }
+
+
+def replayer(
+    settings: Settings,
+    redis: RedisStore,
+    delivery: Delivery,
+    routes: Sequence[Route],
+    clock: Clock,
+    tell: Tell,
+    replica: str,
+) -> Replayer:
+    """Who sends archived events again."""
+    categories = frozenset(settings.segment.consent_categories)
+    names = [route.conversion.destination for route in routes]
+
+    def view() -> View:
+        modes = delivery.modes()
+        sends = {name: modes[name].mode in (Mode.ACTIVE, Mode.FAILOVER) for name in names}
+        shops = {
+            name: Shop(route, delivery.rules(name), sends[name]) for name, route in zip(names, routes, strict=True)
+        }
+        return View(shops, categories)
+
+    room = Room(redis.owed, clock, delivery.gates, lambda: redis.state.over)
+    return Replayer(WorkParts(redis.archive, redis.replays, redis.dead_letters, room, clock, tell, view), replica)
 
 
 def tracer(settings: Settings, redis: RedisStore, clock: Clock, delivery: Delivery, intake: Intake) -> Tracer:

@@ -2,7 +2,7 @@
 
 On the way in: take the data directory, listen (answering 503 until the store takes entries), deliver.
 On the way out, read upwards: stop hearing, finish what was accepted and what is in flight, give the leases back, let
-go of the store.
+go of the store. Long because all of it is opened in this one place.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from relay.engine.incidents import IncidentParts, IncidentWatch
 from relay.engine.intake import Intake
 from relay.engine.limits import Limits
 from relay.engine.recorder import Recorder
+from relay.engine.replay import Replayer
 from relay.engine.survey import Survey
 
 Jobs = dict[str, Coroutine[None, None, None]]
@@ -115,7 +116,9 @@ class Service:
             limits=Limits(redis.tracks, parts.kept_s(self._settings)),
             modes=delivery.modes,
         )
-        await open_admin(stack, self._settings, self._admin_token, self._admin_parts(redis, intake, delivery, survey))
+        replayer = parts.replayer(self._settings, redis, delivery, routes, self._clock, self._tell, self._replica)
+        work = self._admin_parts(redis, intake, delivery, survey, replayer)
+        await open_admin(stack, self._settings, self._admin_token, work)
         door: web.BaseRunner | None = None
         if self._role != "delivery":
             ready = partial(self._ready, redis, stopping)
@@ -130,6 +133,7 @@ class Service:
             jobs["modes"] = delivery.follow(finish)
         else:
             jobs["deliver"] = self._deliver(delivery, finish)
+            jobs["replay"] = replayer.run(finish)
             jobs["tokens"] = watch_secrets(self._token_files, delivery.secret_changed, self._token_looks, finish)
         return await self._until_stopped(jobs, store, door, stopping, finish)
 
@@ -263,7 +267,9 @@ class Service:
             return False, f"{trouble.value} {redis.state.detail}".strip()
         return (True, "") if self._examined.is_set() else (False, "starting")
 
-    def _admin_parts(self, redis: RedisStore, intake: Intake, delivery: Delivery, survey: Survey) -> AdminParts:
+    def _admin_parts(
+        self, redis: RedisStore, intake: Intake, delivery: Delivery, survey: Survey, replayer: Replayer
+    ) -> AdminParts:
         limits = self._settings.intake
         operators = Operators(intake, self._mappings.live, self._clock, limits.max_events, limits.max_depth)
         return AdminParts(
@@ -281,6 +287,8 @@ class Service:
             incidents=redis.incidents,
             fail_over=delivery.fail_over,
             fail_back=delivery.fail_back,
+            replayer=replayer,
+            archives=self._settings.journal.archive,
         )
 
     def _facts(self) -> dict[str, object]:
