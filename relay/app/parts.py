@@ -183,6 +183,14 @@ def tracer(settings: Settings, redis: RedisStore, clock: Clock, delivery: Delive
     names = [destination.name for destination in settings.destinations]
     return Tracer(
         TraceParts(
-            redis.tracks, redis.owed, redis.dead_letters, redis.gates, clock, names, delivery.rules, intake.passed_over
+            redis.tracks,
+            redis.owed,
+            redis.dead_letters,
+            redis.gates,
+            clock,
+            names,
+            delivery.rules,
+            intake.passed_over,
+            redis.archive,
         )
     )

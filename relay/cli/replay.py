@@ -140,8 +140,8 @@ def would(found: JsonObject) -> Iterator[str]:
     for name, count in found["left"].items():
         yield f"  stays where it is: {number(count)}, {WHY.get(name, name)}"
     if found["entries"]:
-        yield f"it takes about {duration(found['estimated_seconds'])} at {number(found['rate'])} a second; TikTok's own"
-        yield "deduplication removes what it counted less than 48 h ago"
+        yield f"it takes about {duration(max(1.0, found['estimated_seconds']))} at {number(found['rate'])} a second"
+        yield "TikTok's own deduplication removes what it counted less than 48 h ago"
     if not found["complete"]:
         yield f"TIME RAN OUT after {number(found['looked'])} archived events: there are more; --seconds counts longer"
     yield from reach(found)

@@ -107,6 +107,7 @@ async def test_what_is_delivered_or_unmatched_is_kept_with_what_is_known_of_it(a
         "shop",
         lot.lease.first_ms,
         delivered=True,
+        entry_id=sold.id,
     )
     assert abs(one.ended_ms - subject.now_ms) < 5_000
     assert (other.raw, other.destination, other.first_ms, other.delivered) == (unmatched.raw, "shop", 0, False)

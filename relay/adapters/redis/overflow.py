@@ -13,7 +13,7 @@ from relay.core.trace import parse_id
 
 PIECE = 250
 """Entries that are shed in one call at most: about 3 ms."""
-ARCHIVE_PIECE = 2_000
+ARCHIVE_PIECE = 500
 """Entries that leave the archive in one call at most: they are dropped by the node, in less than a millisecond."""
 NOBODY_ELSE = 8 * 10**15
 ROOM = -1
