@@ -124,7 +124,7 @@ class Service:
             ready = partial(self._ready, redis, stopping)
             door = await open_intake(stack, self._settings, intake, ready, self._clock, self._tell)
         finish = asyncio.Event()  # the door is closed: finish what was accepted and what is in flight
-        incidents = self._incident_watch(redis, delivery)
+        incidents = self._incident_watch(redis, delivery, replayer)
         stack.push_async_callback(incidents.finish)
         jobs: Jobs = {"store": store.watch(finish), "append": appender.run(finish), "survey": survey.run(finish)}
         jobs["mappings"] = self._mappings.watch(self._mapping_looks, self._tell, finish)
@@ -251,10 +251,11 @@ class Service:
         )
         return Delivery(destinations, work, options)
 
-    def _incident_watch(self, redis: RedisStore, delivery: Delivery) -> IncidentWatch:
+    def _incident_watch(self, redis: RedisStore, delivery: Delivery, replayer: Replayer) -> IncidentWatch:
         """A process that does not deliver sees no gates, so it leaves incidents to others."""
         modes = lambda: {name: record.mode for name, record in delivery.modes().items()}  # noqa: E731 - one line, one use
-        work = IncidentParts(redis.incidents, redis.gates, self._recorder, self._clock, self._tell, modes)
+        told = self._recorder, self._clock, self._tell
+        work = IncidentParts(redis.incidents, redis.gates, *told, modes, replayer.keeps_waiting)
         names = tuple(self._recorder.tallies)
         return IncidentWatch(names, work, self._patience, leads=self._role != "intake")
 
