@@ -105,7 +105,10 @@ def status_(follow: bool, as_json: bool) -> None:
         print(archive_line(document["archive"]))
     if job is None:
         raise Failed("there was no replay yet")
-    report(watch(job) if follow and job["state"] not in ENDED else job, as_json=as_json)
+    if follow:
+        report(watch(job), as_json=as_json)
+    else:
+        tell(job, as_json=as_json)
 
 
 def switch(name: str, said: str, text: str) -> Callable[..., None]:
@@ -182,15 +185,20 @@ def same(job: JsonObject, now: JsonObject | None) -> JsonObject:
 
 
 def report(job: JsonObject, *, as_json: bool) -> None:
-    """How it stands; exit 1 when it was cancelled."""
+    """How it ended; exit 1 when it was cancelled."""
+    tell(job, as_json=as_json)
+    if job["state"] == "cancelled":
+        raise Failed("the replay was cancelled")
+
+
+def tell(job: JsonObject, *, as_json: bool) -> None:
+    """How it stands."""
     if as_json:
         print_json(job)
     else:
         print(printable(f"replay {job['id']}: {job['state']}, {line_of(job)}"))
         for name, count in job["left"].items():
             print(f"  stays where it is: {number(count)}, {WHY.get(name, name)}")
-    if job["state"] == "cancelled":
-        raise Failed("the replay was cancelled")
 
 
 def line_of(job: JsonObject) -> str:

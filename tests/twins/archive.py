@@ -108,8 +108,10 @@ class MemoryReplays:
             self._owe(stream, move.event._replace(raw=found.raw, first_ms=found.first_ms))
             owed[stream] += 1
             values[move.event.worth.currency] += move.event.worth.micros
-        if not move.keep:
-            del kept[id_]
+        del kept[id_]
+        if move.keep:
+            first_ms = found.first_ms or self._state.clock.now_ms()
+            _keep(self._state, found._replace(first_ms=first_ms))
         return duplicates
 
     def _owe(self, stream: StreamKey, event: Archived) -> None:
