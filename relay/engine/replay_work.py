@@ -52,6 +52,7 @@ class Work:
         self._place = self._scan.resume(job.cursor)
         self._next_at = parts.clock.monotonic()
         self._chunk = max(1, min(MOST, job.ask.rate // STEPS_A_SECOND))
+        self._passed_over: set[str] = set()  # destinations that could not be sent to in this round
 
     async def run(self) -> bool:
         """Until all is moved (True) or a stop is asked for (False). Raises Fenced, StoreUnavailable, StoreMisused."""
@@ -120,6 +121,8 @@ class Work:
             full = await self._parts.room.full(going) if going else ""
             if not full:
                 counts[LEFT] += len(moves) - len(going)
+                names = {name for move in moves for name in names_of(move)}
+                self._passed_over |= {name for name in names if self._parts.room.stuck(name)}
                 return going
             await self._wait(full)
         return []
@@ -155,10 +158,19 @@ class Work:
         await self._parts.clock.sleep(max(0.0, self._next_at - now))
 
     async def _another_round(self) -> bool:
-        """Whether something was passed over. What was moved is gone, so a new walk meets only the rest."""
+        """Whether something was passed over; it begins when one of these destinations can be sent to again.
+
+        What was moved is gone, so a new walk meets only the rest.
+        """
         job = await self._parts.replays.load()
         if job is None or not job.counts.get(LEFT):
             return False
+        while self._passed_over and not self._stopping.is_set():
+            reasons = [self._parts.room.stuck(name) for name in sorted(self._passed_over)]
+            if not all(reasons):
+                break
+            await self._wait("; ".join(reasons))
+        self._passed_over.clear()
         kept = ("moved", "duplicates", "letters")
         forgotten = {name: -count for name, count in job.counts.items() if name not in kept and count}
         self._place = self._scan.start

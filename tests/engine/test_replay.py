@@ -78,9 +78,17 @@ class Desk:
     shops: dict[str, Shop] = field(init=False)
     pressed: bool = False
     count: int = 0
+    pages: int = 0
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(streams_of(*self.names), self.clock, archive=True, retention_ms=100 * HOUR_MS)
+        page = self.store.archive.page
+
+        async def counted(*args: Any, **named: Any) -> Any:
+            self.pages += 1
+            return await page(*args, **named)
+
+        self.store.archive.page = counted  # type: ignore[method-assign]
         self.gates = dict.fromkeys(self.names, "closed")
         self.shops = {name: shop(name) for name in self.names}
 
@@ -418,7 +426,10 @@ async def test_a_stuck_destination_waits_for_its_turn_and_the_other_does_not() -
         await desk.start(replayer, rate=1_000)
         await desk.clock.advance(5)
         assert (await desk.owed("d"), await desk.owed("e")) == (0, 100)
-        assert (await desk.job()).state is ReplayState.RUNNING
+        assert ((await desk.job()).state, (await desk.job()).waiting) == (ReplayState.RUNNING, "d: open")
+        looked = desk.pages
+        await desk.clock.advance(60)
+        assert desk.pages == looked, "it does not walk round and round meanwhile"
         desk.gates["d"] = "closed"
         await desk.clock.advance(5)
         assert (await desk.owed("d"), await desk.owed("e")) == (100, 100)
