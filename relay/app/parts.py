@@ -20,12 +20,17 @@ from relay.core.delivery.clocks import Clocks
 from relay.core.delivery.mode import Mode
 from relay.core.errors import ConfigError
 from relay.core.event import EntryClass, StreamKey
+from relay.core.replay import Shop, View
 from relay.core.segment.select import Route
+from relay.engine.append import Appender
 from relay.engine.delivery import OTHER_SENDERS, Delivery, Destination
 from relay.engine.intake import Intake
 from relay.engine.prospects import Prospects
+from relay.engine.replay import Replayer
+from relay.engine.replay_room import Room
+from relay.engine.replay_work import WorkParts
 from relay.engine.trace import TraceParts, Tracer
-from relay.ports import Clock
+from relay.ports import Clock, Tell
 
 # Names of the TikTok destinations in an ``integrations`` object, old spellings included (Segment sheet §5).
 INTEGRATION_NAMES = {
@@ -108,6 +113,19 @@ def feeds(settings: Settings, routes: Sequence[Route]) -> Callable[[str], Sequen
     return lambda source: limited.get(source, routes)
 
 
+def intake(
+    settings: Settings,
+    redis: RedisStore,
+    appender: Appender,
+    routes: Callable[[str], Sequence[Route]],
+    clock: Clock,
+    tell: Tell,
+) -> Intake:
+    """Who gives events to the destinations that want them, and to the archive what none wants."""
+    archives = (lambda: redis.state.archives) if settings.journal.archive else None
+    return Intake(appender, routes, clock, tell, frozenset(settings.segment.consent_categories), archives)
+
+
 def access_tokens(settings: Settings) -> tuple[dict[str, Callable[[], str]], dict[str, FileSecret]]:
     """The token of each destination as a question, and those that live in a file; ConfigError for unreadable ones."""
     tokens: dict[str, Callable[[], str]] = {}
@@ -157,12 +175,45 @@ def kept_s(settings: Settings) -> dict[str, float]:
     }
 
 
+def replayer(
+    settings: Settings,
+    redis: RedisStore,
+    delivery: Delivery,
+    routes: Sequence[Route],
+    clock: Clock,
+    tell: Tell,
+    replica: str,
+) -> Replayer:
+    """Who sends archived events again."""
+    categories = frozenset(settings.segment.consent_categories)
+    names = [route.conversion.destination for route in routes]
+
+    def view() -> View:
+        modes = delivery.modes()
+        sends = {name: modes[name].mode in (Mode.ACTIVE, Mode.FAILOVER) for name in names}
+        shops = {
+            name: Shop(route, delivery.rules(name), sends[name]) for name, route in zip(names, routes, strict=True)
+        }
+        return View(shops, categories, feeds(settings, routes))
+
+    room = Room(redis.owed, clock, delivery.gates, lambda: redis.state.over)
+    return Replayer(WorkParts(redis.archive, redis.replays, redis.dead_letters, room, clock, tell, view), replica)
+
+
 def tracer(settings: Settings, redis: RedisStore, clock: Clock, delivery: Delivery, intake: Intake) -> Tracer:
     """Who looks up single events."""
     names = [destination.name for destination in settings.destinations]
     return Tracer(
         TraceParts(
-            redis.tracks, redis.owed, redis.dead_letters, redis.gates, clock, names, delivery.rules, intake.passed_over
+            redis.tracks,
+            redis.owed,
+            redis.dead_letters,
+            redis.gates,
+            clock,
+            names,
+            delivery.rules,
+            intake.passed_over,
+            redis.archive,
         )
     )
 

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 from aiohttp import web
 
 from relay.adapters.web.admin import AdminOptions, build_admin
+from relay.adapters.web.admin_replays import TURNS
 from relay.adapters.web.openapi import document
 from relay.core.event import JsonObject
 from relay.core.segment.decode import TYPE_BY_PATH
@@ -52,11 +54,14 @@ async def never(*_: object) -> Any:
 
 def test_every_route_of_the_admin_port_is_described_and_no_other() -> None:
     scene = Scene()
-    parts = replace(scene.parts, trace=never, incidents=scene.store.incidents, fail_over=never, fail_back=never)
+    looks = replace(scene.parts, trace=never, incidents=scene.store.incidents, replayer=Mock())
+    parts = replace(looks, fail_over=never, fail_back=never)
     app = build_admin(AdminOptions("token"), parts)
     switch = "/api/destinations/{name}/{switch}"
-    switches = {("POST", switch.replace("{switch}", name)) for name in ("pause", "resume", "probe")}
-    assert described("8081") == (served(app) - {("POST", switch)}) | switches
+    turn = "/api/replays/{turn}"
+    by_name = {("POST", switch.replace("{switch}", name)) for name in ("pause", "resume", "probe")}
+    by_name |= {("POST", turn.replace("{turn}", name)) for name in TURNS}
+    assert described("8081") == (served(app) - {("POST", switch), ("POST", turn)}) | by_name
 
 
 def test_every_path_of_the_intake_port_is_described() -> None:

@@ -7,7 +7,7 @@ against the routes, and schemathesis holds a running relay against it.
 from __future__ import annotations
 
 from relay import __version__
-from relay.adapters.web.openapi import admin_paths, inquiries, intake_paths, schemas
+from relay.adapters.web.openapi import admin_paths, inquiries, intake_paths, replays, schemas
 from relay.adapters.web.openapi.pieces import content, ref
 from relay.core.event import JsonObject
 
@@ -87,10 +87,18 @@ def _schemas() -> JsonObject:
         "Received": schemas.RECEIVED,
         "Foreseen": schemas.FORESEEN,
         "Previewed": schemas.PREVIEWED,
+        "Archive": replays.ARCHIVED,
+        "Replay": replays.REPLAY,
+        "Replays": replays.REPLAYS,
+        "ReplayWish": replays.WISH,
+        "ReplayWeighed": replays.WEIGHED,
+        "ReplayBegun": replays.BEGUN,
+        "ReplayTurned": replays.TURNED,
         "Trace": inquiries.TRACE,
         "Call": inquiries.CALL,
         "OwedEntry": inquiries.OWED,
         "TracedLetter": inquiries.LETTER,
+        "TracedArchive": inquiries.ARCHIVED,
         "Incident": inquiries.INCIDENT,
         "IncidentHead": inquiries.INCIDENT_HEAD,
         "Incidents": inquiries.INCIDENTS,

@@ -46,7 +46,7 @@ SWITCHES = {
 
 def paths() -> JsonObject:
     """By path; each is told to be on this port."""
-    found = {**_looks(), **_letters(), **_destinations(), **_events(), **_inquiries()}
+    found = {**_looks(), **_letters(), **_destinations(), **_events(), **_replays(), **_inquiries()}
     return {path: {"servers": SERVERS, **methods} for path, methods in found.items()}
 
 
@@ -158,6 +158,23 @@ def _events() -> JsonObject:
             )
         },
     }
+
+
+def _replays() -> JsonObject:
+    """Archived events, sent again."""
+    looked = _answers("The replay under way or the last one, and what is archived.", ref("Replays"))
+    begun = _answers("It began, or what it would come to.", {"anyOf": [ref("ReplayBegun"), ref("ReplayWeighed")]},
+                     ("400", "404", "409", "413"))  # fmt: skip
+    found: JsonObject = {
+        "/api/replays": {
+            "get": operation("replays", "The replay, and the archive", looked),
+            "post": operation("replay", "Send archived events again", begun, body=ref("ReplayWish")),
+        }
+    }
+    for turn in ("pause", "resume", "cancel"):
+        answers = _answers("It is.", ref("ReplayTurned"), ("404", "409"))
+        found[f"/api/replays/{turn}"] = {"post": operation(f"replay_{turn}", f"The replay: {turn}", answers)}
+    return found
 
 
 def _inquiries() -> JsonObject:

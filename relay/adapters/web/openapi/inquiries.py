@@ -61,6 +61,17 @@ LETTER = record(
         "accepted": listing(text()),
     }
 )
+ARCHIVED = record(
+    {
+        "id": text(),
+        "received_at": maybe(moment()),
+        "ended_at": maybe(moment("When it was delivered, filtered or found unmatched.")),
+        "delivered": flag(),
+        "in_doubt_since": maybe(moment("Since when TikTok may have it.")),
+        "accepted": listing(text()),
+        **_WORTH,
+    }
+)
 TRACE = record(
     {
         "message_id": text(),
@@ -75,6 +86,7 @@ TRACE = record(
                     "next": text("What happens next, in words."),
                     "owed": maybe(ref("OwedEntry")),
                     "dead_letter": maybe(ref("TracedLetter")),
+                    "archived": maybe(ref("TracedArchive")),
                     "accepted_between": maybe(listing(moment())),
                     "calls_made": count(),
                     "calls": listing(ref("Call")),
@@ -85,6 +97,7 @@ TRACE = record(
             {
                 "owed": count(),
                 "dead_letters": count(),
+                "archived": count(),
                 "seconds": number(),
                 "complete": flag("False: time ran out first."),
                 "seconds_per_million": maybe(number()),
