@@ -15,10 +15,11 @@ from functools import partial
 from aiohttp import web
 
 from relay.adapters.web.intake_answers import preflight, ready
-from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions
+from relay.adapters.web.intake_options import IntakeOptions
 from relay.adapters.web.intake_reception import Reception
 from relay.adapters.web.intake_tracking import Tracking
 from relay.adapters.web.intake_webhook import Webhook
+from relay.core.event import DEFAULT_SOURCE
 from relay.core.segment.decode import TYPE_BY_PATH
 from relay.engine.intake import Intake
 from relay.ports import Clock, Tell
