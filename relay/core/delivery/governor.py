@@ -125,9 +125,10 @@ class Governor:
     def _throttled(self, judgement: Judgement, started: float, now: float) -> None:
         """Stop for a while, longer each time it did not help; come back below the rate that was too much."""
         self._pace.failed(started)
-        if self._first_of_trouble(started, now):
+        first = self._first_of_trouble(started, now)
+        self._pace.throttled(started, now, again=not first)
+        if first:
             self._pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, 2 * self._pause_s))
-            self._pace.throttled(started, now)
         pause = max(self._pause_s, judgement.wait_s)
         self._paused_until = max(self._paused_until, now + pause)
 

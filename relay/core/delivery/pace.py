@@ -59,14 +59,15 @@ class Pace:
         with suppress(ValueError):  # so long under way that it is no longer known
             self._taken.remove(started)
 
-    def throttled(self, started: float, now: float) -> None:
+    def throttled(self, started: float, now: float, *, again: bool = False) -> None:
         """Learn from a refused call: fewer than TikTok took in the second before it. What is under way counts as taken.
 
-        With none in that second it says when TikTok takes nothing, and not how many.
+        With none in that second it says when TikTok takes nothing, and not how many. ``again``: another call of the
+        same trouble; the later it was refused, the less of the second before belongs to a window that was over.
         """
         taken = sum(started - 1.0 < at <= started for at in self._taken)
         if taken:
-            self.rate = min(self._ceiling, max(1.0, KEPT * min(self.rate, taken)))
+            self.rate = min(self._ceiling, max(1.0, min(self.rate * (1.0 if again else KEPT), taken * KEPT)))
             self._held_until = now + min(HELD_S, taken * TRUST_S)
 
     def regain(self, now: float) -> None:

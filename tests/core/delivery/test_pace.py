@@ -54,6 +54,17 @@ def test_an_outgrown_limit_is_left_behind() -> None:
     assert learned < 20 < pace.rate
 
 
+def test_the_last_refusals_of_a_trouble_know_the_limit_better() -> None:
+    """Ten calls just before TikTok's second begins, twenty in it, then refusals until its end."""
+    pace = Pace(1000.0)
+    for at in (*(9.8 + n / 100 for n in range(10)), *(10.0 + n / 30 for n in range(20))):
+        pace.started(at)
+    pace.throttled(10.7, 10.8)
+    first = pace.rate
+    pace.throttled(10.95, 11.0, again=True)
+    assert first > 20 > pace.rate > 18
+
+
 def test_what_few_calls_taught_is_soon_doubted() -> None:
     pace = Pace(1000.0)
     for at in (10.0, 10.1, 10.2):
