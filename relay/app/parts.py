@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import FileSecret
 from relay.adapters.tiktok import TikTokSender
-from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions, SourceOptions
+from relay.adapters.web.intake_options import IntakeOptions, SourceOptions
 from relay.app.mappings import LiveMapping
 from relay.app.operators import Operators
 from relay.config import Destination as DestinationSettings
@@ -19,7 +19,7 @@ from relay.core.delivery.batch import Limits
 from relay.core.delivery.clocks import Clocks
 from relay.core.delivery.mode import Mode
 from relay.core.errors import ConfigError
-from relay.core.event import EntryClass, StreamKey
+from relay.core.event import DEFAULT_SOURCE, EntryClass, StreamKey
 from relay.core.replay import Shop, View
 from relay.core.segment.select import Route
 from relay.engine.append import Appender

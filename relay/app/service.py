@@ -25,7 +25,7 @@ from relay.adapters.redis.health import Level, examine
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import Looks, SystemChance, SystemClock, watch_secrets
 from relay.adapters.web.admin import AdminParts
-from relay.adapters.web.intake_options import DEFAULT_SOURCE, UNKNOWN_SOURCE
+from relay.adapters.web.intake_options import UNKNOWN_SOURCE
 from relay.app import parts
 from relay.app.doors import open_admin, open_intake
 from relay.app.mappings import Mappings
@@ -34,6 +34,7 @@ from relay.app.store import Store, admin_token, open_store
 from relay.app.waiting import innermost, until_any
 from relay.config import Loaded
 from relay.core.errors import ConfigError, StoreMismatch, StoreUnavailable
+from relay.core.event import DEFAULT_SOURCE
 from relay.core.incident import Patience
 from relay.core.notices import ServiceStarted, ServiceStopped, ServiceStopping, StoreWarned, TaskCrashed
 from relay.engine.append import Appender
@@ -303,7 +304,6 @@ class Service:
         }
 
     def _labels(self) -> Labels:
-        settings = self._settings
-        sources = (DEFAULT_SOURCE, UNKNOWN_SOURCE, ADMIN_SOURCE, *settings.segment.sources)
-        names = tuple(destination.name for destination in settings.destinations)
+        sources = (DEFAULT_SOURCE, UNKNOWN_SOURCE, ADMIN_SOURCE, *self._settings.segment.sources)
+        names = tuple(destination.name for destination in self._settings.destinations)
         return Labels(names, sources, version=__version__, role=self._role)

@@ -56,6 +56,7 @@ def _introduce(host: str, port: int, control: Control) -> None:
     click.echo(f"TikTok simulator (nothing leaves this machine): {base}{server.TRACK}")
     click.echo(f"  switches        GET|PUT {base}/control")
     click.echo(f"  what it counted GET|DELETE {base}/counted, ids: GET {base}/counted/ids")
+    click.echo(f"  calls a second  GET {base}/counted/calls")
     click.echo(f"  pixel events    POST {base}/pixel")
     click.echo(f"  not at default  {orjson.dumps(moved).decode() if moved else 'nothing'}")
     if control.remember_ids:

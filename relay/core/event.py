@@ -65,6 +65,8 @@ class Worth(NamedTuple):
 
 NO_WORTH = Worth()
 
+DEFAULT_SOURCE = "segment"  # who speaks where a sender has no name of its own
+
 
 class NewEntry(NamedTuple):
     """An event that one destination wants, on its way into the store."""

@@ -11,6 +11,7 @@ from relay.core.delivery.account import Account, Rules
 from relay.core.delivery.attempts import attempt_of
 from relay.core.delivery.batch import Batch, Parcel, batches, body_of
 from relay.core.delivery.governor import Governor
+from relay.core.delivery.service import Queue
 from relay.core.delivery.split import Piece, Search
 from relay.core.delivery.suspicion import Suspicion
 from relay.core.event import Attempt, Claimed, Entry, Rest
@@ -95,6 +96,12 @@ class Consignment:
             self._account.unknown(Stored.UNKNOWN)
             await self._settle(self._account.rest, leaving=True)
             raise
+
+    @property
+    def returned(self) -> Queue | None:
+        """The queue that some of its entries went back to; None when all have ended."""
+        stream, lane = self._claimed.lease.stream, self._claimed.lease.lane
+        return Queue(stream.klass, lane) if self._account.left else None
 
     async def give_back(self) -> None:
         """Nothing was sent after all."""

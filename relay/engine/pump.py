@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
+from relay.core.delivery.asking import Asking
 from relay.core.delivery.gate import GateState, Permit
-from relay.core.delivery.service import OLDEST_FIRST, QUEUES, Queue, Service
+from relay.core.delivery.service import OLDEST_FIRST, Queue, Service
 from relay.core.errors import StoreMisused, StoreUnavailable
 from relay.core.event import Claimed, StreamKey
 from relay.core.notices import PaceChanged, StoreWarned
@@ -15,25 +17,31 @@ from relay.ports import Owed
 
 CLAIM_BYTES = 2_000_000
 """Raw bytes a claim: 500 events of ordinary size, and 17 leases of large ones stay within memory."""
+FULL_BYTES = CLAIM_BYTES / 3
+"""A claim of so many may have ended for their sake: there may be more, and a call holds little more."""
 AWAY_S = 0.5
 MISUSED_S = 30.0
+LEAST = 100
+"""Entries of a lease, when there are so many: what a claim costs is little for each of them."""
 AHEAD = 2
-"""Leases beyond those on the wire: one is mapped while another is claimed or settled, so that neither the wire nor the
-processor waits for the store (measured: twice the throughput of one ahead while one call may be in flight)."""
+"""Leases beyond those that may go on the wire: one is mapped while another is claimed or settled, so that neither the
+wire nor the processor waits for the store (measured: twice the throughput of one ahead while one call may be in
+flight)."""
+
+
+SCARCE_S = 1.0
+"""Calls are scarce while something had to wait for one as lately as this."""
 
 
 class Pump:
-    """Claims for one destination. A queue that came up short is left alone for ``linger``, an empty one ``poll``."""
+    """Claims for one destination. ``linger_s``, ``poll_s``: see ``Asking``."""
 
     def __init__(self, desk: Desk, owed: Owed, *, linger_s: float, poll_s: float) -> None:
         self.desk = desk
         self._owed = owed
-        self._linger_s, self._poll_s = linger_s, poll_s
         self._service = Service()
-        self._asked: dict[Queue, float] = dict.fromkeys(QUEUES, float("-inf"))
-        self._ask_next: dict[Queue, float] = dict.fromkeys(QUEUES, float("-inf"))
-        self._empty: dict[Queue, bool] = dict.fromkeys(QUEUES, False)
-        self._short: dict[Queue, bool] = dict.fromkeys(QUEUES, False)
+        self._asking = Asking(linger_s, poll_s)
+        self._full_at = float("-inf")  # when something more might have started, but for the calls
         self._away_until = float("-inf")
         self._jobs: set[asyncio.Task[None]] = set()
         self._awake = asyncio.Event()
@@ -53,8 +61,7 @@ class Pump:
 
     def wake(self) -> None:
         """Something was appended: the next look need not wait for ``poll``."""
-        for queue, asked in self._asked.items():
-            self._ask_next[queue] = min(self._ask_next[queue], asked + self._linger_s)
+        self._asking.woken()
         self._awake.set()
 
     def abandon(self) -> None:
@@ -85,7 +92,7 @@ class Pump:
         carrying = consignment.carry(sample=self._sampling(permit))
         job = tasks.create_task(carrying, name=f"carry {self.desk.destination.name}")
         self._jobs.add(job)
-        job.add_done_callback(self._done)
+        job.add_done_callback(partial(self._done, consignment))
         return True
 
     def _reopen(self) -> None:
@@ -100,7 +107,13 @@ class Pump:
         desk = self.desk
         if desk.keeper.paused or desk.standby.idle or not permit.limit or desk.governor.paused_for(now):
             return False
-        return len(self._jobs) < (1 if permit.probe else desk.governor.limit + AHEAD)
+        waiting = len(self._jobs) - desk.governor.in_flight
+        if permit.probe:
+            return not self._jobs
+        if waiting < desk.governor.soon + AHEAD:
+            return True
+        self._full_at = now
+        return False
 
     def _sampling(self, permit: Permit) -> bool:
         """Held because singles failed alike: the probe looks for one that does not, deeper each time."""
@@ -110,12 +123,12 @@ class Pump:
         """Claim what may be sent; a due probe is taken only when there is something to probe with."""
         keeper = self.desk.keeper
         era = keeper.era
-        limit = self.desk.suspicion.sample if self._sampling(permit) else permit.limit
+        limit = self.desk.suspicion.sample if self._sampling(permit) else min(permit.limit, self._call_size())
         claimed = await self._claim_best(
             limit, now, self._probing_order(limit) if permit.probe else self._service.order()
         )
         if claimed is None:
-            if permit.probe and all(self._empty.values()):
+            if permit.probe and self._asking.nothing:
                 await keeper.nothing_left()
             return None
         if permit.take:
@@ -125,35 +138,40 @@ class Pump:
             era = keeper.era
         return Consignment(self.desk, claimed, now, era)
 
+    def _call_size(self) -> int:
+        """Entries that fill a call, or several where calls are small: a lease with a rest would waste half a call."""
+        items = self.desk.destination.rules.limits.items
+        return items * max(1, LEAST // items)
+
     def _probing_order(self, limit: int) -> Sequence[Queue]:
         """Oldest first; above the first rung, which wants to be filled, a queue that came up short goes last."""
-        return OLDEST_FIRST if limit == 1 else sorted(OLDEST_FIRST, key=self._short.__getitem__)
+        return OLDEST_FIRST if limit == 1 else sorted(OLDEST_FIRST, key=self._asking.short)
 
     async def _claim_best(self, limit: int, now: float, order: Sequence[Queue]) -> Claimed | None:
         """From the first queue in this order that has something."""
         for queue in order:
-            if now < self._ask_next[queue]:
+            if not self._asking.due(queue, now):
                 continue
             stream = StreamKey(self.desk.destination.name, queue.klass)
             claimed = await self._owed.claim(stream, queue.lane, limit, CLAIM_BYTES)
-            self._note(queue, len(claimed.entries) if claimed else 0, limit, now)
+            self._note(queue, claimed, limit, now)
             if claimed is not None:
                 return claimed
+        self._asking.idle()
         return None
 
-    def _note(self, queue: Queue, entries: int, limit: int, now: float) -> None:
-        """When to ask this queue again: it may have more, it was emptied just now, or it had nothing."""
-        self._asked[queue] = now
-        self._empty[queue] = not entries
-        # A claim may also end early at a lease or at its bytes: from half of the limit on, assume there is more.
-        self._short[queue] = entries * 2 < limit
-        if not entries:
+    def _note(self, queue: Queue, claimed: Claimed | None, limit: int, now: float) -> None:
+        scarce = now - self._full_at < SCARCE_S
+        if claimed is None:
             self._service.empty(queue)
-            self._ask_next[queue] = now + self._poll_s
+            self._asking.answered(queue, 0.0, now, scarce=scarce)
             return
+        entries, size = len(claimed.entries), sum(len(entry.raw) for entry in claimed.entries)
         self._service.served(queue, entries)
-        self._ask_next[queue] = now + self._linger_s if self._short[queue] else now
+        self._asking.answered(queue, max(entries / limit, size / FULL_BYTES), now, scarce=scarce)
 
-    def _done(self, job: asyncio.Task[None]) -> None:
+    def _done(self, consignment: Consignment, job: asyncio.Task[None]) -> None:
         self._jobs.discard(job)
+        if consignment.returned is not None:
+            self._asking.came_back(consignment.returned)
         self.ring()

@@ -16,6 +16,7 @@ import orjson
 MERGE_MS = 5 * 60_000
 Channel = Literal["api", "pixel"]
 Fate = Literal["unique", "duplicate", "merged", "doubled"]
+SECONDS_KEPT = 3_600
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class Counting:
         self.forgotten = 0
         self.test_events = 0
         self._first: dict[bytes, int] = {}
+        self._calls: dict[int, int] = {}
         self._repeats: dict[bytes, Repeats] = {}
         self._pixel_first: set[bytes] = set()
 
@@ -100,6 +102,18 @@ class Counting:
             self._pixel_first.discard(key)
             self.forgotten += 1
 
+    def called(self, now_ms: int) -> None:
+        """A call arrived, whatever becomes of it."""
+        second = now_ms // 1000
+        self._calls[second] = self._calls.get(second, 0) + 1
+        if len(self._calls) > SECONDS_KEPT:
+            del self._calls[next(iter(self._calls))]
+
+    def calls(self) -> Iterator[bytes]:
+        """One JSON line for each second of the last hour in which calls arrived, and how many did."""
+        for second, calls in self._calls.items():
+            yield orjson.dumps({"second": second, "calls": calls}, option=orjson.OPT_APPEND_NEWLINE)
+
     def summary(self) -> dict[str, int]:
         """``unique + doubled`` is what TikTok counted; every accepted item is in exactly one of the four."""
         return {fate: self.fates[fate] for fate in ("unique", "duplicate", "merged", "doubled")} | {
@@ -109,8 +123,8 @@ class Counting:
         }
 
     def ids(self) -> Iterator[bytes]:
-        """One JSON line for each id: times it arrived, and times it was counted."""
-        for key in self._first:
+        """One JSON line for each id: times it arrived and was counted, and when it was counted last (ms)."""
+        for key, at_ms in self._first.items():
             source_id, event, event_id = orjson.loads(key)
             seen = self._repeats.get(key)
             yield orjson.dumps(
@@ -120,6 +134,7 @@ class Counting:
                     "event_id": event_id,
                     "times": seen.times if seen else 1,
                     "counted": seen.counted if seen else 1,
+                    "at_ms": at_ms,
                 },
                 option=orjson.OPT_APPEND_NEWLINE,
             )

@@ -62,6 +62,7 @@ class Platform:
     def track(self, token: str | None, raw: bytes, moment: Moment) -> Answer:
         """One POST to ``/event/track/``."""
         self.requests += 1
+        self.counting.called(self._now_ms(moment))
         outage = self.control.outage
         ill = is_on(outage, moment.steady - self._outage_set, moment.dice)
         if ill and outage.kind in STORED_FIRST:

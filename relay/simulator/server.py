@@ -7,7 +7,7 @@ import random
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -40,6 +40,7 @@ def build_simulator(control: Control) -> web.Application:
     app.router.add_get("/counted", _show_counted)
     app.router.add_delete("/counted", _forget)
     app.router.add_get("/counted/ids", _show_ids)
+    app.router.add_get("/counted/calls", _show_calls)
     app.router.add_post("/pixel", _pixel)
     app.router.add_route("*", "/{anything:.*}", _elsewhere)
     return app
@@ -137,10 +138,18 @@ async def _forget(request: web.Request) -> web.Response:
 
 
 async def _show_ids(request: web.Request) -> web.StreamResponse:
+    return await _lines(request, request.app[PLATFORM].counting.ids())
+
+
+async def _show_calls(request: web.Request) -> web.StreamResponse:
+    return await _lines(request, request.app[PLATFORM].counting.calls())
+
+
+async def _lines(request: web.Request, source: Iterator[bytes]) -> web.StreamResponse:
     """JSONL, in chunks; a snapshot, because counting goes on between two chunks."""
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(request)
-    lines = list(request.app[PLATFORM].counting.ids())
+    lines = list(source)
     for start in range(0, len(lines), 2000):
         await response.write(b"".join(lines[start : start + 2000]))
     await response.write_eof()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from relay.adapters.web.intake_options import DEFAULT_SOURCE
 from relay.app import parts
 from relay.cli.serve import in_sandbox
 from relay.config import Loaded, Settings
+from relay.core.event import DEFAULT_SOURCE
 from relay.core.segment.select import Route
 
 DESTINATIONS = [

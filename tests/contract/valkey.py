@@ -49,6 +49,7 @@ def valkey_server(
         "appendonly": "yes" if aof else "no",
         "maxmemory-policy": "noeviction",
         "set-max-intset-entries": "16384",
+        "stream-node-max-bytes": "12288",
         "slowlog-log-slower-than": "10000",
     } | {name.replace("_", "-"): value for name, value in settings.items()}
     chosen = {name: value for name, value in options.items() if not only or name in only}

@@ -116,4 +116,5 @@ def test_valkey_is_as_durable_as_the_embedded_one(compose: dict[str, Any]) -> No
         "--maxmemory": "1gb",
         "--maxmemory-policy": "noeviction",
         "--set-max-intset-entries": "16384",
+        "--stream-node-max-bytes": "12288",
     }

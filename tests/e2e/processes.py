@@ -140,11 +140,14 @@ class Simulator(Process):
         found: dict[str, Any] = http_json(f"{self.url}/counted")
         return found
 
+    def books(self, name: str) -> list[dict[str, Any]]:
+        """The lines of ``/counted/ids`` or ``/counted/calls``."""
+        with urllib.request.urlopen(f"{self.url}/counted/{name}", timeout=60) as answer:
+            return [json.loads(line) for line in answer.read().splitlines()]
+
     def ids(self) -> dict[tuple[str, str], int]:
         """(event, event_id) → times received."""
-        with urllib.request.urlopen(f"{self.url}/counted/ids", timeout=30) as answer:
-            rows = [json.loads(line) for line in answer.read().splitlines()]
-        return {(row["event"], row["event_id"]): row["times"] for row in rows}
+        return {(row["event"], row["event_id"]): row["times"] for row in self.books("ids")}
 
 
 @dataclass

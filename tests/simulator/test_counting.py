@@ -6,7 +6,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.simulator.counting import MERGE_MS, Counting
+from relay.simulator.counting import MERGE_MS, SECONDS_KEPT, Counting
 
 HOUR = 3_600_000
 WINDOW = 48 * HOUR
@@ -85,9 +85,20 @@ def test_ids_say_how_often_each_arrived_and_counted() -> None:
     arrivals(counting, 0, 1, WINDOW + 1)
     counting.api("P", [item("2", "Ünï\u0000")], 0, WINDOW, 0)
     assert [orjson.loads(line) for line in counting.ids()] == [
-        {"event_source_id": "P", "event": "Purchase", "event_id": "1", "times": 3, "counted": 2},
-        {"event_source_id": "P", "event": "Ünï\u0000", "event_id": "2", "times": 1, "counted": 1},
+        {"event_source_id": "P", "event": "Purchase", "event_id": "1", "times": 3, "counted": 2, "at_ms": WINDOW + 1},
+        {"event_source_id": "P", "event": "Ünï\u0000", "event_id": "2", "times": 1, "counted": 1, "at_ms": 0},
     ]
+
+
+def test_calls_are_counted_by_second_for_an_hour() -> None:
+    counting = Counting()
+    for at in range(SECONDS_KEPT + 1):
+        counting.called(at * 1000)
+    counting.called(SECONDS_KEPT * 1000 + 999)
+    found = [orjson.loads(line) for line in counting.calls()]
+    assert len(found) == SECONDS_KEPT
+    assert found[0] == {"second": 1, "calls": 1}
+    assert found[-1] == {"second": SECONDS_KEPT, "calls": 2}
 
 
 def test_a_cap_forgets_the_oldest_and_says_so() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -118,9 +119,14 @@ async def test_the_books_over_http(wire: Wire) -> None:
     assert (found["requests"], found["by_code"]) == (3, {"0": 3})
     _, lines, headers = await wire.ask("GET", "/counted/ids")
     assert headers["Content-Type"] == "application/x-ndjson"
-    assert lines == '{"event_source_id":"PIXEL","event":"Purchase","event_id":"1","times":4,"counted":1}\n'
+    counted = json.loads(lines)
+    assert counted.pop("at_ms") > 0
+    assert counted == {"event_source_id": "PIXEL", "event": "Purchase", "event_id": "1", "times": 4, "counted": 1}
+    seconds = (await wire.ask("GET", "/counted/calls"))[1].splitlines()
+    assert sum(json.loads(line)["calls"] for line in seconds) == 3
     assert (await wire.ask("DELETE", "/counted"))[1]["unique"] == 0
     assert (await wire.ask("GET", "/counted/ids"))[1] == ""
+    assert (await wire.ask("GET", "/counted/calls"))[1] == ""
     assert (await wire.ask("POST", "/pixel", json=[]))[0] == 400
 
 

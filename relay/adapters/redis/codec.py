@@ -19,8 +19,11 @@ from typing import Final
 import zstandard
 
 SHIPPED = Path(__file__).parent / "dictionaries"
-LEVEL = 1  # level 3 takes a third more time for 0 to 4 % fewer bytes, level 5 twice the time for 6 % fewer
-WINDOW_LOG = 15  # an event is small: a window for megabytes would only take memory
+LEVEL = 5
+SEARCH = {"hash_log": 18, "chain_log": 18, "search_log": 6, "min_match": 6}
+"""A long outage is paid in memory: level 5, searching a little longer, takes 10 µs an event and leaves 8 % fewer bytes
+than level 1 does in 2.5 µs, while intake takes 70 µs in all. Level 6 would take 13 µs for 2 % more."""
+WINDOW_LOG = 16  # an event is small: the dictionary fits, and a window for megabytes would only take memory
 RAW: Final = 0
 PLAIN: Final = 31  # zstd without a dictionary
 RESERVED = 0b1110_0000
@@ -72,9 +75,8 @@ class Codec:
 
 
 def _compressor(shared: zstandard.ZstdCompressionDict | None) -> zstandard.ZstdCompressor:
-    parameters = zstandard.ZstdCompressionParameters.from_level(
-        LEVEL, format=FORMAT, write_content_size=True, write_dict_id=False, write_checksum=False, window_log=WINDOW_LOG
-    )
+    frame = {"format": FORMAT, "write_content_size": True, "write_dict_id": False, "write_checksum": False}
+    parameters = zstandard.ZstdCompressionParameters.from_level(LEVEL, window_log=WINDOW_LOG, **SEARCH, **frame)
     if shared is None:
         return zstandard.ZstdCompressor(compression_params=parameters)
     shared.precompute_compress(compression_params=parameters)

@@ -1,7 +1,8 @@
 """Field ``m`` of an entry: what the store must know of it without decoding the event.
 
-``received ms|micro-units|currency|source|accepted subscription|…``; no value is an empty field. ``%`` and ``|`` in
-names are escaped. The scripts read the first three.
+``received ms|micro-units|currency|source|accepted subscription|…``; no value is an empty field, and so is the source
+that nearly every entry has: seven bytes less of each. ``%`` and ``|`` in names are escaped. The scripts read the first
+three.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from relay.core.event import NO_WORTH, Worth
+from relay.core.event import DEFAULT_SOURCE, NO_WORTH, Worth
 
 MICROS_BOUND = 10**15
 """A billion units. The books leave out what lies beyond: sums must stay exact in a double."""
@@ -41,8 +42,12 @@ def join(names: Iterable[str]) -> str:
 
 def write(received_ms: int, worth: Worth, source: str, accepted: Iterable[str] = ()) -> bytes:
     """``m`` of a new entry."""
-    rest = join((source, *accepted))
+    rest = join((_shortened(source), *accepted))
     return f"{received_ms}|{_money(worth)}|{rest}".encode("utf-8", "surrogatepass")
+
+
+def _shortened(source: str) -> str:
+    return "" if source == DEFAULT_SOURCE else source
 
 
 def _money(worth: Worth) -> str:
@@ -68,7 +73,7 @@ class MemoWriter:
         if written is None:
             if len(self._sources) >= CACHE:
                 self._sources.clear()
-            written = self._sources[source] = escape(source).encode("utf-8", "surrogatepass")
+            written = self._sources[source] = escape(_shortened(source)).encode("utf-8", "surrogatepass")
         if worth is NO_WORTH:
             return b"%d|||%b" % (received_ms, written)
         return b"%d|%b|%b" % (received_ms, _money(worth).encode(), written)
@@ -101,4 +106,4 @@ def _parse(rest: bytes) -> Memo:
     fields = rest.decode("utf-8", "surrogatepass").split("|")
     micros, currency, source = [*fields, "", "", ""][:3]
     worth = Worth(int(micros), currency) if micros.removeprefix("-").isdigit() else NO_WORTH
-    return Memo(worth, unescape(source), tuple(unescape(name) for name in fields[3:]))
+    return Memo(worth, unescape(source) or DEFAULT_SOURCE, tuple(unescape(name) for name in fields[3:]))

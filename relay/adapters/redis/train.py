@@ -16,7 +16,7 @@ import zstandard
 
 from relay.adapters.redis.codec import PLAIN, RAW
 
-SIZE = 16_384
+SIZE = 65_536
 SORTED_EVERY = 4
 
 
@@ -25,7 +25,7 @@ def train(events: Iterable[bytes], size: int = SIZE) -> bytes:
     samples: list[bytes | bytearray | memoryview] = [_as_sent(number, event) for number, event in enumerate(events)]
     if len(samples) < 200:
         raise ValueError(f"{len(samples)} events are too few: give at least 200, better 20,000")
-    return zstandard.train_dictionary(size, samples, level=3, steps=20, d=6).as_bytes()
+    return zstandard.train_dictionary(size, samples, level=3, steps=20, d=8).as_bytes()
 
 
 def _as_sent(number: int, event: bytes) -> bytes:

@@ -16,10 +16,11 @@ from aiohttp import web
 
 from relay.adapters.web.intake_answers import ready
 from relay.adapters.web.intake_cdn import SETTINGS_PATH
-from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions
+from relay.adapters.web.intake_options import IntakeOptions
 from relay.adapters.web.intake_reception import Reception
 from relay.adapters.web.intake_tracking import KIND_BY_PATH, Tracking
 from relay.adapters.web.intake_webhook import Webhook
+from relay.core.event import DEFAULT_SOURCE
 from relay.engine.intake import Intake
 from relay.ports import Clock, Tell
 

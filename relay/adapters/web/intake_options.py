@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-DEFAULT_SOURCE = "segment"  # who speaks on /webhook/segment without a name
+from relay.core.event import DEFAULT_SOURCE
+
 UNKNOWN_SOURCE = "unknown"  # label for every name that is not configured
 
 

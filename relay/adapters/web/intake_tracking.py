@@ -10,9 +10,10 @@ from aiohttp import web
 from relay.adapters.web.intake_answers import for_browsers, preflight, success
 from relay.adapters.web.intake_body import basic_user, parse_networks, read_body, visitor_ip
 from relay.adapters.web.intake_cdn import CdnSettings
-from relay.adapters.web.intake_options import DEFAULT_SOURCE, UNKNOWN_SOURCE, IntakeOptions
+from relay.adapters.web.intake_options import UNKNOWN_SOURCE, IntakeOptions
 from relay.adapters.web.intake_origins import Origins
 from relay.adapters.web.intake_reception import Reception
+from relay.core.event import DEFAULT_SOURCE
 from relay.core.notices import EventsReceived, Outcome, SenderRefused, Why
 from relay.core.segment.decode import TYPE_BY_PATH, Arrival, Decoded, sdk_event
 from relay.core.segment.envelope import Unreadable, open_envelope

@@ -1,11 +1,15 @@
 """How fast one destination may be called: concurrency by slow start and AIMD, pauses for throttling, calls a second.
 
 Times are monotonic seconds, given by the caller. One replica, one destination; calls a second are what one replica may
-take of them (``share``).
+take of them (``share``). Throttling says that calls came too fast, and moves the pace; failures say that TikTok is
+strained, and move how many calls are under way at once.
 """
 
 from __future__ import annotations
 
+from math import ceil
+
+from relay.core.delivery.pace import Pace
 from relay.core.tiktok.verdict import Judgement, Verdict
 
 MOST = 16
@@ -17,10 +21,12 @@ LONGEST_PAUSE_S = 300.0
 """A limit per minute asks for five minutes of silence (TikTok sheet section 6); the code does not say which limit."""
 STORM_PAUSE_S = 16.0
 """The fifth pause in a row."""
-KEPT_OF_RATE = 0.9
-REGAINED_OF_RATE = 1.05
-SLACK_S = 0.01
-"""How far calls may run ahead of their rate: at 1,000 a second a timer is too coarse for each one."""
+STRAINED = 3.0
+RELIEF = 0.2
+"""Failures that are not outweighed by five good calls each: at one failure in twenty calls, which a vendor calls normal
+(TikTok sheet section 7), that is rare, and with half of the calls failing a matter of eight."""
+SOON_S = 0.25
+"""Leases are claimed for the calls of so long: what waits in hand cannot be overtaken by something fresher."""
 
 
 class Governor:
@@ -31,8 +37,8 @@ class Governor:
         self.in_flight = 0
         self._most = most
         self._good = most  # doubling ends here
-        self._budget = self._ceiling = self._rate = calls_per_s
-        self._next_call = 0.0
+        self._pace = Pace(calls_per_s)
+        self._strain = 0.0
         self._paused_until = 0.0
         self._pause_s = 0.0
         self._cut_at = float("-inf")  # calls started before this belong to a trouble already answered
@@ -40,7 +46,6 @@ class Governor:
         self._clean = True
         self._saturated = False
         self._answered = 0
-        self._answered_before = 0
 
     def paused_for(self, now: float) -> float:
         """Seconds of silence still to keep."""
@@ -48,13 +53,17 @@ class Governor:
 
     def wait_for_rate(self, now: float) -> float:
         """Seconds until the next call may start without passing the rate."""
-        wait = self._next_call - now
-        return wait if wait > SLACK_S else 0.0
+        return self._pace.wait(now)
 
     @property
     def room(self) -> bool:
         """Whether another call may be in flight."""
         return self.in_flight < self.limit
+
+    @property
+    def soon(self) -> int:
+        """How many more calls may start within a moment, as far as room and pace allow."""
+        return max(0, min(self.limit - self.in_flight, ceil(self._pace.rate * SOON_S)))
 
     @property
     def storm(self) -> bool:
@@ -63,14 +72,13 @@ class Governor:
 
     def share(self, replicas: int) -> None:
         """So many replicas call with one budget from now on. What throttling taught is shared in the same way."""
-        before, self._ceiling = self._ceiling, self._budget / max(1, replicas)
-        self._rate *= self._ceiling / before
+        self._pace.share(replicas)
 
     def started(self, now: float) -> None:
         """A call leaves."""
         self.in_flight += 1
         self._saturated |= self.in_flight >= self.limit
-        self._next_call = max(now, self._next_call) + 1.0 / self._rate
+        self._pace.started(now)
 
     def answered(self, judgement: Judgement, started: float, now: float) -> str:
         """A call is over. Returns why the limit changed, '' when it did not."""
@@ -81,11 +89,9 @@ class Governor:
             case Verdict.SLOW_DOWN:
                 self._throttled(judgement, started, now)
             case Verdict.RETRY:
-                self._cut(started, now)
+                self._failed(started, now)
             case _:
-                self._answered += 1
-                if started >= self._paused_until:
-                    self._pause_s = 0.0
+                self._passed(started)
         if self.limit == before:
             return ""
         return judgement.label if self.limit < before else "clean_second"
@@ -105,27 +111,39 @@ class Governor:
         if now - self._second_start < SECOND:
             return
         if self._clean and self._answered:
-            self._rate = min(self._ceiling, self._rate * REGAINED_OF_RATE)
+            self._pace.regain(now)
             if self._saturated:
                 self.limit = min(self._most, self.limit * 2 if self.limit * 2 <= self._good else self.limit + 1)
-        recent = now - self._second_start < 2 * SECOND
-        self._answered_before = self._answered if recent else 0
         self._second_start, self._clean, self._saturated, self._answered = now, True, self.in_flight >= self.limit, 0
+
+    def _passed(self, started: float) -> None:
+        self._answered += 1
+        self._strain = max(0.0, self._strain - RELIEF)
+        if started >= self._paused_until:
+            self._pause_s = 0.0
 
     def _throttled(self, judgement: Judgement, started: float, now: float) -> None:
         """Stop for a while, longer each time it did not help; come back below the rate that was too much."""
-        if self._cut(started, now):
+        self._pace.failed(started)
+        first = self._first_of_trouble(started, now)
+        self._pace.throttled(started, now, again=not first)
+        if first:
             self._pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, 2 * self._pause_s))
-            pace = max(self._answered, self._answered_before, 1) / SECOND
-            self._rate = min(self._ceiling, max(1.0, KEPT_OF_RATE * min(self._rate, pace)))
         pause = max(self._pause_s, judgement.wait_s)
         self._paused_until = max(self._paused_until, now + pause)
 
-    def _cut(self, started: float, now: float) -> bool:
-        """Halve, once for all the calls that were in flight together."""
+    def _failed(self, started: float, now: float) -> None:
+        """Halve when failures pile up: one among many good calls says nothing about how many TikTok can take."""
+        self._pace.failed(started)
+        if started >= self._cut_at:
+            self._strain += 1.0
+        if self._strain >= STRAINED and self._first_of_trouble(started, now):
+            self.limit = self._good = max(1, self.limit // 2)
+
+    def _first_of_trouble(self, started: float, now: float) -> bool:
+        """Answer once for all the calls that were in flight together."""
         self._clean = False
         if started < self._cut_at:
             return False
-        self._cut_at = now
-        self.limit = self._good = max(1, self.limit // 2)
+        self._cut_at, self._strain = now, 0.0
         return True

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.adapters.redis import memo
-from relay.core.event import NO_WORTH, Worth
+from relay.core.event import DEFAULT_SOURCE, NO_WORTH, Worth
 
 names = st.text(max_size=30)
 
@@ -16,7 +16,11 @@ def test_what_is_written_is_read(received: int, micros: int, source: str, accept
     found_received, found = memo.MemoReader().read(text)
     assert found_received == received
     assert found.worth == (Worth(micros, "EUR") if micros else NO_WORTH)
-    assert (found.source, found.accepted) == (source, tuple(accepted))
+    assert (found.source, found.accepted) == (source or DEFAULT_SOURCE, tuple(accepted))
+
+
+def test_the_usual_source_takes_no_room() -> None:
+    assert memo.write(7, NO_WORTH, DEFAULT_SOURCE) == memo.MemoWriter().write(7, NO_WORTH, DEFAULT_SOURCE) == b"7|||"
 
 
 @pytest.mark.parametrize("currency", ["eur", "EU", "EURO", "€UR", "E|R", "E R", "ÄÖÜ"])

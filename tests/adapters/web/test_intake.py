@@ -20,9 +20,9 @@ from aiohttp import web
 from relay.adapters.web import intake_webhook
 from relay.adapters.web.intake import build_intake
 from relay.adapters.web.intake_answers import MESSAGES, STATUS
-from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions, SourceOptions
+from relay.adapters.web.intake_options import IntakeOptions, SourceOptions
 from relay.core.errors import StoreTrouble, StoreUnavailable
-from relay.core.event import JsonObject
+from relay.core.event import DEFAULT_SOURCE, JsonObject
 from relay.core.notices import EventsReceived, Notice, Outcome, SenderRefused, Why
 from relay.core.segment.select import Route
 from relay.core.segment.signature import sign

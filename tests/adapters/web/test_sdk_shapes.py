@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions, SourceOptions
+from relay.adapters.web.intake_options import IntakeOptions, SourceOptions
 from relay.core.errors import StoreTrouble, StoreUnavailable
+from relay.core.event import DEFAULT_SOURCE
 from relay.core.segment.signature import sign
 from tests.adapters.web.test_intake import Answer, Port, exchange, request, serving
 

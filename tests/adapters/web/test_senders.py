@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions, SourceOptions
+from relay.adapters.web.intake_options import IntakeOptions, SourceOptions
+from relay.core.event import DEFAULT_SOURCE
 from relay.core.notices import Outcome, SenderRefused, Why
 from relay.core.segment.signature import sign
 from tests.adapters.web.test_intake import BASIC, BODY, EVENT, KEY, SECRET, SIGNED, TOKEN, Port, serving

@@ -30,11 +30,18 @@ def levels(governor: Governor, now: float, seconds: int, *, busy: bool = True) -
     return found
 
 
+def fail(governor: Governor, now: float, times: int) -> list[str]:
+    found = []
+    for _ in range(times):
+        governor.started(now)
+        found.append(governor.answered(FAILED, now, now))
+    return found
+
+
 def test_slow_start_doubles_each_clean_second_up_to_the_last_good_level_then_adds_one() -> None:
     governor = Governor()
     assert levels(governor, 100.0, 7) == [1, 2, 4, 8, 16, 16, 16]
-    governor.started(107.0)
-    assert governor.answered(FAILED, 107.0, 107.0) == "http_502"
+    assert fail(governor, 107.0, 3) == ["", "", "http_502"]
     assert governor.limit == 8
     governor.restart()
     assert governor.limit == 1
@@ -55,6 +62,17 @@ def test_calls_in_flight_together_cut_once() -> None:
     reasons = [governor.answered(FAILED, 1.0, 1.5) for _ in range(16)]
     assert (governor.limit, governor.in_flight) == (8, 0)
     assert [reason for reason in reasons if reason] == ["http_502"]
+
+
+@pytest.mark.parametrize(("every", "settled"), [(20, 16), (2, 1)])
+def test_a_few_failures_among_many_calls_do_not_slow_down_but_many_do(every: int, settled: int) -> None:
+    governor = Governor()
+    for call in range(400):
+        now = 100.0 + call / 20
+        while governor.in_flight < governor.limit:
+            governor.started(now)
+        governor.answered(FAILED if call % every == 0 else GOOD, now, now)
+    assert governor.limit == settled
 
 
 def test_throttling_pauses_longer_each_time_until_something_is_accepted() -> None:
