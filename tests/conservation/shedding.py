@@ -6,9 +6,9 @@ The law: no conversion and nothing leased is ever given up, and exactly what the
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import orjson
 
@@ -16,15 +16,10 @@ from relay.core.event import EntryClass, Shed, StreamKey
 from relay.engine.shedder import Shedder
 from relay.ports import Overflow, Owed
 from tests.conservation.watch import LawBroken, Witness
-from tests.conservation.world import NAMES, Store, World
+from tests.conservation.world import World
 from tests.twins.weather import WeatheredOverflow
 
-
-class FullStore(Store, Protocol):
-    """The ports, and what may be given up."""
-
-    @property
-    def overflow(self) -> Overflow: ...
+DELIVERED = (EntryClass.ENGAGEMENT, "delivered")
 
 
 @dataclass
@@ -66,17 +61,17 @@ class WatchedOverflow:
 
 @dataclass
 class SheddingWorld(World):
-    """``full`` is the store; ``alone`` as in ``WatchedOverflow``."""
+    """A shedder beside each replica's delivery."""
 
-    full: FullStore | None = None
-    alone: bool = True
+    storm = frozenset({"shed", "engagement delivered"})
+
     shedders: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     unsure: set[tuple[str, str]] = field(default_factory=set)  # may have arrived although they were shed
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        assert self.full is not None
-        self.overflow = WatchedOverflow(self.full.overflow, self.store.owed, self.witness, self.before, self.alone)
+        stage = self.stage
+        self.overflow = WatchedOverflow(stage.store.overflow, stage.store.owed, self.witness, stage.before, stage.alone)
 
     def start(self, name: str) -> None:
         super().start(name)
@@ -100,6 +95,11 @@ class SheddingWorld(World):
         self.ghosts += self.shedders.values()
         await super().end()
 
+    def seen(self) -> Counter[str]:
+        settled = self.witness.settled
+        engagement = sum(n for (one, end), n in settled.items() if (one.klass, end) == DELIVERED)
+        return super().seen() + Counter({"engagement delivered": engagement})
+
     def more_deeds(self) -> list[tuple[int, Callable[[], Awaitable[None]]]]:
         return [(35, self.fill_up)]
 
@@ -109,7 +109,7 @@ class SheddingWorld(World):
 
     async def tidy(self) -> None:
         """A letter that is requeued may have arrived before, and be shed all the same."""
-        for name in NAMES:
+        for name in self.names:
             letters = await self.store.dead_letters.list(name, limit=100_000)
             self.unsure |= {(name, orjson.loads(one.raw)["id"]) for one in letters}
         await super().tidy()
@@ -126,7 +126,7 @@ class SheddingWorld(World):
         shed = sum(stream.books.get("shed", 0) for stream in (await self.store.owed.survey()).streams)
         dead = {
             (name, orjson.loads(letter.raw)["id"])
-            for name in NAMES
+            for name in self.names
             for letter in await self.store.dead_letters.list(name, limit=100_000)
         }
         gone = unsure = 0

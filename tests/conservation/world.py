@@ -11,16 +11,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, ClassVar
 
 import orjson
 
-from relay.core.delivery.mode import Mode
 from relay.core.errors import StoreUnavailable
 from relay.core.event import (
     ENDINGS,
     DeadLetter,
-    EntryClass,
     JsonObject,
     Lapsed,
     Lease,
@@ -33,45 +31,16 @@ from relay.core.event import (
 )
 from relay.core.notices import Notice
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts, Destination
-from relay.ports import DeadLetters, GateStore, Inbox, ModeStore, Owed, Roster
+from tests.conservation.stage import LIVE_AGE_MS, Stage, streams_of
 from tests.conservation.tiktok import MOODS, CountingTikTok
 from tests.conservation.watch import WatchedModes, WatchedOwed, Witness
-from tests.twins.clock import Dice, FakeClock
+from tests.twins.clock import Dice
 from tests.twins.rig import told_ledger
 from tests.twins.tiktok import PlainMapping
 from tests.twins.weather import Weather, WeatheredGates, WeatheredModes, WeatheredOwed, WeatheredRoster
 
-NAMES = ("a", "b")
-STREAMS = [StreamKey(name, klass) for name in NAMES for klass in EntryClass]
-LIVE_AGE_MS = 30_000
 HOUR_S = 3600.0
 MAY_DOUBLE = {"overlap", "ambiguous"}
-
-
-class Store(Protocol):
-    """The ports that replicas and clients work with."""
-
-    @property
-    def inbox(self) -> Inbox: ...
-
-    @property
-    def owed(self) -> Owed: ...
-
-    @property
-    def dead_letters(self) -> DeadLetters: ...
-
-    @property
-    def gates(self) -> GateStore: ...
-
-    @property
-    def modes(self) -> ModeStore: ...
-
-    @property
-    def roster(self) -> Roster: ...
-
-
-async def nothing() -> None:
-    """A twin needs not be told the time."""
 
 
 @dataclass
@@ -89,21 +58,23 @@ class Replica:
 class World:
     """``step`` does one random thing, ``check`` asserts the laws, ``heal`` lets everything come to its end."""
 
+    names: ClassVar[tuple[str, ...]] = ("a", "b")
+    storm: ClassVar[frozenset[str]] = frozenset({"delivered", "dead", "unmatched"})  # what its seeds must have seen
+
     seed: int
-    store: Store
-    clock: FakeClock
-    witness: Witness
-    before: Callable[[], Awaitable[None]] = nothing
+    stage: Stage
     told: list[Notice] = field(default_factory=list)
     owed_events: dict[tuple[StreamKey, str], JsonObject] = field(default_factory=dict)
     weathers: list[Weather] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.store, self.clock, self.before = self.stage.store, self.stage.clock, self.stage.before
+        self.witness = Witness(LIVE_AGE_MS)
+        self.streams = streams_of(self.names)
         self.dice = random.Random(self.seed)
-        self.tiktoks = {name: CountingTikTok(self.clock, self.dice) for name in NAMES}
+        self.tiktoks = {name: CountingTikTok(self.clock, self.dice) for name in self.names}
         self.owed = WatchedOwed(self.store.owed, self.witness, self.before, self.store.modes)
         self.modes = WatchedModes(self.store.modes, self.witness, self.before)
-        self.begins = dict.fromkeys(NAMES, Mode.ACTIVE)
         self.replicas: dict[str, Replica] = {}
         self.count = 0
         self.released: set[tuple[str, str]] = set()  # destination and id of what an operator let TikTok count twice
@@ -114,13 +85,17 @@ class World:
         try:
             for name in ("r1", "r2"):
                 self.start(name)
-            for _ in range(steps):
-                await self.step()
-                await self.check()
+            await self.live(steps)
             await self.heal()
             await self.account()
         finally:
             await self.end()
+
+    async def live(self, steps: int) -> None:
+        """The storm."""
+        for _ in range(steps):
+            await self.step()
+            await self.check()
 
     async def end(self) -> None:
         """Leave no task behind, whatever happened."""
@@ -145,15 +120,19 @@ class World:
             WeatheredModes(self.modes, weather),
             WeatheredRoster(self.store.roster, weather),
         )
-        senders = zip(NAMES, ("nobody", "segment"), strict=True)
-        destinations = [
-            Destination(one, PlainMapping(), self.tiktoks[one], also_sent_by=other, mode=self.begins[one])
-            for one, other in senders
-        ]
+        destinations = [self.destination(one) for one in self.names]
         options = DeliveryOptions(f"{name}-{self.dice.random()}", linger_s=0.5, poll_s=2.0)
         delivery = Delivery(destinations, parts, options)
         task = asyncio.get_running_loop().create_task(self._live(delivery, stopping))
         self.replicas[name] = Replica(name, weather, delivery, stopping, task)
+
+    def destination(self, name: str) -> Destination:
+        """As the configuration has it."""
+        return Destination(name, PlainMapping(), self.tiktoks[name], **self.settings(name))
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """What is special about a destination."""
+        return {"also_sent_by": "segment" if name == "b" else "nobody"}
 
     async def _live(self, delivery: Delivery, stopping: asyncio.Event) -> None:
         """As the service does: modes are declared before anything is claimed."""
@@ -209,7 +188,7 @@ class World:
         return []
 
     async def append(self) -> None:
-        stream, now = self.dice.choice(STREAMS), self.clock.now_ms()
+        stream, now = self.dice.choice(self.streams), self.clock.now_ms()
         new = [self._event(stream, now) for _ in range(self.dice.randrange(1, 40))]
         if self.owed_events and self.dice.random() < 0.3:
             (stream_before, id_), event = self.dice.choice(list(self.owed_events.items())[-50:])
@@ -265,11 +244,11 @@ class World:
             delivery = self.dice.choice(list(self.replicas.values())).delivery
             deed = self.dice.choice((delivery.pause, delivery.resume, delivery.resume, delivery.secret_changed))
             with suppress(StoreUnavailable):
-                await deed(self.dice.choice(NAMES))
+                await deed(self.dice.choice(self.names))
 
     async def tidy(self) -> None:
         """Requeue dead letters, in doubt or not, or release some, or discard one."""
-        name = self.dice.choice(NAMES)
+        name = self.dice.choice(self.names)
         letters = await self.store.dead_letters.list(name, limit=100)
         self._judge(name, letters)
         chosen = [letter for letter in letters if self.dice.random() < 0.6]
@@ -321,7 +300,7 @@ class World:
                 self.start(name)
             self.replicas[name].weather.clear()
         await self.clock.advance(3)
-        for name in NAMES:
+        for name in self.names:
             await self.replicas["r1"].delivery.resume(name)
         for turn in range(120):
             self.clock.jump(0 if turn < 3 else 100)  # held gates are probed every five minutes
@@ -339,10 +318,10 @@ class World:
         await self.check()
         survey = await self.store.owed.survey()
         books = {stream.stream: stream.books for stream in survey.streams}
-        letters = {name: await self.store.dead_letters.list(name, limit=100_000) for name in NAMES}
-        for name in NAMES:
+        letters = {name: await self.store.dead_letters.list(name, limit=100_000) for name in self.names}
+        for name in self.names:
             self._judge(name, letters[name])
-        dead = {(name, _id_of(letter)) for name in NAMES for letter in letters[name]}
+        dead = {(name, _id_of(letter)) for name in self.names for letter in letters[name]}
         for (stream, id_), event in self.owed_events.items():
             items = [f"{name}/{id_}" for name in event.get("names", ["Purchase"])]
             counted = [self.tiktoks[stream.destination].counted[item] for item in items]
@@ -355,6 +334,13 @@ class World:
     def may_lapse(self, stream: StreamKey, id_: str) -> bool:
         """Whether nobody needs to answer for what became of an entry."""
         return False
+
+    def seen(self) -> Counter[str]:
+        """How much of each thing happened that the laws are about."""
+        seen = Counter[str]()
+        for (_, ending), count in self.witness.settled.items():
+            seen[ending] += count
+        return seen
 
     def _compare(self, books: dict[StreamKey, Mapping[str, int]]) -> None:
         """The store counted what its answers said, and the notices say the same, but for answers that were lost."""
