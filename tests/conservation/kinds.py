@@ -6,13 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.conservation.drain import DrainWorld
+from tests.conservation.several import SeveralWorld
 from tests.conservation.shedding import SheddingWorld
 from tests.conservation.stage import on_the_twin, on_valkey
 from tests.conservation.standby import StandbyWorld
 from tests.conservation.world import World
 
 STEPS = 40
-KINDS: dict[str, type[World]] = {"plain": World, "standby": StandbyWorld, "shedding": SheddingWorld}
+KINDS: dict[str, type[World]] = {
+    "plain": World,
+    "standby": StandbyWorld,
+    "shedding": SheddingWorld,
+    "several": SeveralWorld,
+    "drain": DrainWorld,
+}
 
 
 async def play_on_the_twin(kind: str, seed: int, patch: pytest.MonkeyPatch) -> World:

@@ -16,7 +16,7 @@ import orjson
 
 from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.errors import ModeBusy, StoreUnavailable
-from relay.core.event import StreamKey
+from relay.core.event import NewEntry, StreamKey
 from relay.core.notices import FailbackFinished, FailoverStarted
 from tests.conservation.stage import streams_of
 from tests.conservation.watch import LawBroken
@@ -82,15 +82,15 @@ class StandbyWorld(World):
         if after.mode is Mode.STANDBY and before is not None and (left := self.must_end & set(owed)):
             raise LawBroken(f"seed {self.seed}: a failback stopped before it had finished {len(left)} entries")
 
-    async def append(self) -> None:
+    async def receive(self, new: list[NewEntry]) -> None:
         before, known = await self._mode(), set(self.owed_events)
-        await super().append()
-        new = {key for key in set(self.owed_events) - known if key[0].destination == NAME}
+        await super().receive(new)
+        fresh = {key for key in set(self.owed_events) - known if key[0].destination == NAME}
         modes = {before, await self._mode()}
         if modes == {Mode.FAILOVER}:
-            self.must_end |= new
+            self.must_end |= fresh
         if modes & {Mode.FAILOVER, Mode.FAILBACK}:
-            self.may_go |= new
+            self.may_go |= fresh
 
     async def _mode(self) -> Mode:
         record = await self.store.modes.load(NAME)

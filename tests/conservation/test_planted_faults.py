@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conservation.faults import plain, shedding, standby
+from tests.conservation.faults import drain, plain, several, shedding, standby
 from tests.conservation.kinds import play_on_the_twin
 
 SEEDS = 60
@@ -15,6 +15,8 @@ FAULTS: dict[str, tuple[Plant, ...]] = {
     "plain": plain.FAULTS,
     "standby": standby.FAULTS,
     "shedding": shedding.FAULTS,
+    "several": several.FAULTS,
+    "drain": drain.FAULTS,
 }
 
 

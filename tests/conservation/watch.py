@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from relay.core.delivery.mode import Mode, ModeRecord
@@ -22,6 +22,16 @@ class Witness:
     live_age_ms: int
     holders: dict[tuple[StreamKey, str], int] = field(default_factory=dict)
     settled: Counter[tuple[StreamKey, str]] = field(default_factory=Counter)
+    ended: set[tuple[StreamKey, str]] = field(default_factory=set)
+
+    def end(self, stream: StreamKey, ids: Sequence[str], count: int) -> None:
+        """Of a settlement that was repeated in part nobody knows which entries it ended."""
+        if count != len(ids):
+            return
+        keys = {(stream, id_) for id_ in ids}
+        if len(keys) != len(ids) or keys & self.ended:
+            raise LawBroken("an entry ended twice")
+        self.ended |= keys
 
 
 @dataclass
@@ -69,6 +79,9 @@ class WatchedOwed:
         settled = await self.owed.settle(lease, settlement)
         if settled.held and self.witness.holders[lease.stream, lease.first_id] != lease.number:
             raise LawBroken("a former holder settled")
+        self.witness.end(lease.stream, settlement.delivered, settled.delivered)
+        self.witness.end(lease.stream, settlement.unmatched, settled.unmatched)
+        self.witness.end(lease.stream, [burial.entry_id for burial in settlement.dead], settled.dead)
         self.witness.settled[lease.stream, "delivered"] += settled.delivered
         self.witness.settled[lease.stream, "dead"] += settled.dead
         self.witness.settled[lease.stream, "unmatched"] += settled.unmatched
