@@ -111,9 +111,7 @@ class Pump:
         keeper = self.desk.keeper
         era = keeper.era
         limit = self.desk.suspicion.sample if self._sampling(permit) else permit.limit
-        claimed = await self._claim_best(
-            limit, now, self._probing_order(limit) if permit.probe else self._service.order()
-        )
+        claimed = await self._claim_best(limit, now, probe=permit.probe)
         if claimed is None:
             if permit.probe and all(self._empty.values()):
                 await keeper.nothing_left()
@@ -129,13 +127,17 @@ class Pump:
         """Oldest first; above the first rung, which wants to be filled, a queue that came up short goes last."""
         return OLDEST_FIRST if limit == 1 else sorted(OLDEST_FIRST, key=self._short.__getitem__)
 
-    async def _claim_best(self, limit: int, now: float, order: Sequence[Queue]) -> Claimed | None:
-        """From the first queue in this order that has something."""
-        for queue in order:
+    async def _claim_best(self, limit: int, now: float, *, probe: bool) -> Claimed | None:
+        """From the first queue that has something, in the order of service.
+
+        With every probe all that is owed becomes backlog: what was live when the trouble began would else be so until
+        just after the gate has closed, and then take along whatever came since (found by the conservation test).
+        """
+        for queue in self._probing_order(limit) if probe else self._service.order():
             if now < self._ask_next[queue]:
                 continue
             stream = StreamKey(self.desk.destination.name, queue.klass)
-            claimed = await self._owed.claim(stream, queue.lane, limit, CLAIM_BYTES)
+            claimed = await self._owed.claim(stream, queue.lane, limit, CLAIM_BYTES, probe=probe)
             self._note(queue, len(claimed.entries) if claimed else 0, limit, now)
             if claimed is not None:
                 return claimed

@@ -12,7 +12,7 @@ from tests.contract.valkey import running_valkey
 
 __all__ = ["running_valkey"]  # a fixture
 
-SEEDS = 20
+SEEDS = 12
 PROOF_SEEDS = 1_000
 """Of each kind on each store."""
 

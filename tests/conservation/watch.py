@@ -43,10 +43,12 @@ class WatchedOwed:
     before: Callable[[], Awaitable[None]]
     modes: ModeStore
 
-    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
+    async def claim(
+        self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int, *, probe: bool = False
+    ) -> Claimed | None:
         await self.before()
         before = await self.modes.load(stream.destination)
-        claimed = await self.owed.claim(stream, lane, limit, max_bytes)
+        claimed = await self.owed.claim(stream, lane, limit, max_bytes, probe=probe)
         if claimed is not None:
             if before is not None and before == await self.modes.load(stream.destination):
                 self._check_mode(before)

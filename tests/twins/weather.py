@@ -55,8 +55,10 @@ class WeatheredOwed:
     owed: Owed
     weather: Weather
 
-    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
-        return await self.weather.through(self.owed.claim, stream, lane, limit, max_bytes)
+    async def claim(
+        self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int, *, probe: bool = False
+    ) -> Claimed | None:
+        return await self.weather.through(self.owed.claim, stream, lane, limit, max_bytes, probe=probe)
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Settled:
         return await self.weather.through(self.owed.settle, lease, settlement)

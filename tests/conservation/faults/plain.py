@@ -84,8 +84,10 @@ def doubt_forgotten(patch: pytest.MonkeyPatch) -> None:
 def second_claim_taken_for_a_first(patch: pytest.MonkeyPatch) -> None:
     honest = MemoryOwed.claim
 
-    async def claim(self: MemoryOwed, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
-        claimed = await honest(self, stream, lane, limit, max_bytes)
+    async def claim(
+        self: MemoryOwed, stream: StreamKey, lane: Lane, limit: int, max_bytes: int, *, probe: bool = False
+    ) -> Claimed | None:
+        claimed = await honest(self, stream, lane, limit, max_bytes, probe=probe)
         return claimed and replace(claimed, fresh=True)
 
     patch.setattr(MemoryOwed, "claim", claim)
