@@ -17,7 +17,7 @@ from relay.core.delivery.gate import GateState
 from relay.core.event import EntryClass, NewEntry, StreamKey
 from relay.engine.pump import AHEAD
 from tests.conservation.stage import LEASE_MS, LIVE_AGE_MS
-from tests.conservation.tiktok import CALL_S
+from tests.conservation.tiktok import CALL_S, HANGS_S
 from tests.conservation.world import POLL_S, World
 
 LADDER = (1, 3, 6, 10)
@@ -82,8 +82,9 @@ class DrainWorld(World):
         tiktok.mood = "fine"
 
     async def recovery(self) -> None:
-        """Bounded; nobody helps."""
+        """Bounded; nobody helps. What hangs goes on hanging, and may open a gate that is still closed."""
         began = self.clock.monotonic()
+        await self.clock.advance(HANGS_S + CALL_S)
         while (record := await self.store.gates.load("a")).state is not GateState.CLOSED:
             await self.sell(2, 1)
             if record.state is GateState.OPEN:

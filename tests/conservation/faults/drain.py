@@ -45,7 +45,7 @@ def mark_moved_by_every_claim(patch: pytest.MonkeyPatch) -> None:
 
 
 def live_until_after_the_gate_has_closed(patch: pytest.MonkeyPatch) -> None:
-    """A probe makes no backlog of what came before it: soon after, one that is too old takes along all that came since."""
+    """A probe makes no backlog of what came before it: one of that takes along what came since."""
     honest = MemoryOwed.claim
 
     async def claim(
