@@ -17,6 +17,7 @@ from relay.app.parts import streams_of
 from relay.config import Settings
 from relay.core.errors import ConfigError
 from relay.engine.shedder import Shedder
+from relay.engine.trimmer import Trimmer
 from relay.ports import Clock, Tell
 
 TOKEN_BYTES = 24
@@ -24,11 +25,12 @@ TOKEN_BYTES = 24
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An opened store. ``embedded`` is None where Redis is somebody else's, ``shedder`` where nothing is shed."""
+    """An opened store. ``embedded`` is None where Redis is somebody else's."""
 
     redis: RedisStore
     embedded: EmbeddedValkey | None
-    shedder: Shedder | None = None
+    shedder: Shedder
+    trimmer: Trimmer
 
     def disk_free(self) -> int | None:
         """Free bytes under the embedded server; None elsewhere."""
@@ -38,8 +40,8 @@ class Store:
         """Keep the state fresh, room in it and the embedded server alive until stopped."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.redis.watch(stopping), name="watch the store")
-            if self.shedder:
-                tasks.create_task(self.shedder.run(stopping), name="make room")
+            tasks.create_task(self.shedder.run(stopping), name="make room")
+            tasks.create_task(self.trimmer.run(stopping), name="trim the archive")
             if self.embedded:
                 tasks.create_task(self.embedded.watch(stopping), name="watch the embedded server")
 
@@ -59,8 +61,7 @@ async def open_store(stack: AsyncExitStack, settings: Settings, clock: Clock, te
     client = connect(url, settings.journal.timeout)
     redis = await RedisStore.open(client, streams_of(settings), clock, store_options(settings, embedded), tell)
     stack.push_async_callback(redis.close)
-    shedder = Shedder(redis.overflow, clock, tell) if settings.journal.on_full == "shed" else None
-    return Store(redis, embedded, shedder)
+    return Store(redis, embedded, Shedder(redis.overflow, clock, tell), Trimmer(redis.archive, clock))
 
 
 def embedded_options(settings: Settings) -> EmbeddedOptions:
@@ -81,6 +82,7 @@ def store_options(settings: Settings, embedded: EmbeddedValkey | None) -> StoreO
         high=journal.high,
         low=journal.low,
         sheds=journal.on_full == "shed",
+        archive=journal.archive,
         replicas=journal.replicas,
         lease_ms=int(journal.lease * 1000),
         live_age_ms=int(settings.delivery.live_age * 1000),

@@ -50,6 +50,9 @@ LEVELS: Mapping[type, str] = {
     told.TellingFailed: ERROR,
     told.IncidentOpened: WARNING,
     told.IncidentClosed: INFO,
+    told.ReplayStarted: WARNING,
+    told.ReplayTurned: INFO,
+    told.ReplayEnded: INFO,
     told.FailoverStarted: WARNING,
     told.FailbackStarted: INFO,
     told.FailbackFinished: INFO,
@@ -63,6 +66,9 @@ SUMMED_UP = frozenset(
         told.LoopLagged,
         told.EntriesLapsed,
         told.EntriesShed,
+        told.ArchiveShed,
+        told.ArchiveMissed,
+        told.EntriesReplayed,
     }
 )
 BAD_TURNS = frozenset({"died", "ballast_given_up"})

@@ -112,6 +112,12 @@ class Metrics:
             told.IncidentClosed: lambda notice: families.incident_open.labels(notice.destination).set(0),
             told.EntriesShed: lambda notice: families.settled.labels(*notice.stream, "shed").inc(notice.count),
             told.EntriesLapsed: lambda notice: families.settled.labels(*notice.stream, "lapsed").inc(notice.count),
+            told.ArchiveShed: lambda notice: families.archive_shed.inc(notice.count),
+            told.ArchiveMissed: lambda notice: families.archive_missed.inc(notice.count),
+            told.EntriesReplayed: lambda notice: families.replayed.labels(*notice.stream).inc(notice.count),
+            told.ReplayStarted: _nothing,
+            told.ReplayTurned: _nothing,
+            told.ReplayEnded: _nothing,
             told.FailoverStarted: _nothing,  # the survey's mode shows these
             told.FailbackStarted: _nothing,
             told.FailbackFinished: _nothing,
@@ -219,11 +225,14 @@ class Metrics:
             self._start_destination(destination)
         self._families.dead_letters.labels("-", REJECTED)
         self._families.letters_kept.labels("-")
+        for klass in EntryClass:
+            self._families.archived.labels(klass)
 
     def _start_destination(self, destination: str) -> None:
         families = self._families
         for klass in EntryClass:
             families.delay.ensure(destination, klass)
+            families.replayed.labels(destination, klass)
             families.leases_lost.labels(destination, klass)
             for lane in Lane:
                 families.delivered.labels(destination, klass, lane)

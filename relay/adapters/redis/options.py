@@ -17,12 +17,14 @@ class StoreOptions:
     with dictionaries besides the shipped ones. Where a destination stands by, entries lapse after ``retention_ms``.
     ``failback_grace_ms``: how long after a failback what was received before it may still be on its way into the store
     (twice the time an append may take). ``sheds``: above ``high`` engagement is given up, and intake goes on.
+    ``archive``: what is delivered or filtered is kept for ``retention_ms``.
     """
 
     max_bytes: int | None = None
     high: float = 0.95
     low: float = 0.90
     sheds: bool = False
+    archive: bool = False
     replicas: int = 0
     lease_ms: int = 30_000
     live_age_ms: int = 30_000

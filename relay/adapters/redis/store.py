@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from relay.adapters.redis import keys
+from relay.adapters.redis.archive import RedisArchive, RedisReplays
 from relay.adapters.redis.codec import SHIPPED, Codec, load_dictionaries
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.dead_letters import RedisDeadLetters
@@ -29,10 +30,7 @@ from relay.ports import Clock, Tell
 
 
 class RedisStore:
-    """``.inbox .owed .dead_letters .gates .tracks .incidents .modes .roster .overflow`` as in ``relay.ports``.
-
-    ``.state`` knows whether entries are taken.
-    """
+    """Its ports, as in ``relay.ports``, each under its name; ``.state`` knows whether entries are taken."""
 
     def __init__(
         self, client: Client, streams: Sequence[StreamKey], clock: Clock, options: StoreOptions, tell: Tell
@@ -46,14 +44,16 @@ class RedisStore:
         self._replicas = options.replicas
         self._watch = Watch(client, self.state, clock, tell, self.verify)
         self.inbox = RedisInbox(client, streams, clock, codec, options, self._admit, self._key)
-        self.owed = RedisOwed(client, streams, codec, options, self.state.limit_bytes)
+        self.owed = RedisOwed(client, streams, codec, options, self.state)
         self.dead_letters = RedisDeadLetters(client, codec)
         self.gates = RedisGates(client)
         self.tracks = RedisTracks(client, codec, self._key)
         self.incidents = RedisIncidents(client)
         self.modes = RedisModes(client, options)
         self.roster = RedisRoster(client)
-        self.overflow = RedisOverflow(client, streams, self.state)
+        self.overflow = RedisOverflow(client, streams, self.state, sheds=options.sheds)
+        self.archive = RedisArchive(client, codec, options)
+        self.replays = RedisReplays(client, clock, self._key)
 
     @classmethod
     async def open(

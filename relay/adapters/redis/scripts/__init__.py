@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NAMES = ("append", "claim", "settle", "move", "gate", "pause", "sample", "incident", "mode", "locate", "drop", "roster")
+NAMES = (
+    *("append", "claim", "settle", "move", "gate", "pause", "sample", "incident", "mode", "locate", "drop", "roster"),
+    *("job", "replay"),
+)
 
 
 @dataclass(frozen=True, slots=True)
