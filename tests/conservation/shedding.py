@@ -5,10 +5,10 @@ The law: no conversion and nothing leased is ever given up, and exactly what the
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -16,7 +16,7 @@ from relay.core.event import EntryClass, Shed, StreamKey
 from relay.engine.shedder import Shedder
 from relay.ports import Overflow, Owed
 from tests.conservation.watch import LawBroken, Witness
-from tests.conservation.world import World
+from tests.conservation.world import Replica, World
 from tests.twins.weather import WeatheredOverflow
 
 DELIVERED = (EntryClass.ENGAGEMENT, "delivered")
@@ -65,7 +65,6 @@ class SheddingWorld(World):
 
     storm = frozenset({"shed", "engagement delivered"})
 
-    shedders: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     unsure: set[tuple[str, str]] = field(default_factory=set)  # may have arrived although they were shed
 
     def __post_init__(self) -> None:
@@ -73,27 +72,9 @@ class SheddingWorld(World):
         stage = self.stage
         self.overflow = WatchedOverflow(stage.store.overflow, stage.store.owed, self.witness, stage.before, stage.alone)
 
-    def start(self, name: str) -> None:
-        super().start(name)
-        replica = self.replicas[name]
+    def beside(self, replica: Replica) -> list[Coroutine[Any, Any, None]]:
         shedder = Shedder(WeatheredOverflow(self.overflow, replica.weather), self.clock, self.told.append)
-        self.shedders[name] = asyncio.get_running_loop().create_task(shedder.run(replica.stopping))
-
-    async def crash(self, name: str) -> None:
-        await super().crash(name)
-        task = self.shedders.pop(name)
-        task.cancel()
-        self.ghosts.append(task)
-
-    async def stop(self, name: str) -> None:
-        await super().stop(name)
-        task = self.shedders.pop(name)
-        assert task.done(), "a stop waits for room"
-        task.result()
-
-    async def end(self) -> None:
-        self.ghosts += self.shedders.values()
-        await super().end()
+        return [shedder.run(replica.stopping)]
 
     def seen(self) -> Counter[str]:
         settled = self.witness.settled
@@ -110,7 +91,7 @@ class SheddingWorld(World):
     async def tidy(self) -> None:
         """A letter that is requeued may have arrived before, and be shed all the same."""
         for name in self.names:
-            letters = await self.store.dead_letters.list(name, limit=100_000)
+            letters = await self.letters.list(name, limit=100_000)
             self.unsure |= {(name, orjson.loads(one.raw)["id"]) for one in letters}
         await super().tidy()
 
@@ -127,7 +108,7 @@ class SheddingWorld(World):
         dead = {
             (name, orjson.loads(letter.raw)["id"])
             for name in self.names
-            for letter in await self.store.dead_letters.list(name, limit=100_000)
+            for letter in await self.letters.list(name, limit=100_000)
         }
         gone = unsure = 0
         for (stream, id_), event in self.owed_events.items():

@@ -14,10 +14,11 @@ import pytest
 from relay.adapters.redis import keys
 from relay.adapters.redis.codec import Codec, load_dictionaries
 from relay.adapters.redis.connect import Client, connect
+from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.overflow import RedisOverflow
 from relay.adapters.redis.store import RedisStore
 from relay.core.event import EntryClass, StreamKey
-from relay.ports import DeadLetters, GateStore, Inbox, ModeStore, Overflow, Owed, Roster
+from relay.ports import Archive, DeadLetters, GateStore, Inbox, ModeStore, Overflow, Owed, Replays, Roster
 from tests.conservation.timed import TellsTime, scripts_on_told_time
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
@@ -53,6 +54,12 @@ class Store(Protocol):
     @property
     def overflow(self) -> Overflow: ...
 
+    @property
+    def archive(self) -> Archive: ...
+
+    @property
+    def replays(self) -> Replays: ...
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -73,9 +80,9 @@ def streams_of(names: Sequence[str]) -> list[StreamKey]:
     return [StreamKey(name, klass) for name in names for klass in EntryClass]
 
 
-def on_the_twin(names: Sequence[str], patch: pytest.MonkeyPatch) -> Stage:
+def on_the_twin(names: Sequence[str], patch: pytest.MonkeyPatch, *, archive: bool = False) -> Stage:
     clock = FakeClock()
-    store = MemoryStore(streams_of(names), clock, LEASE_MS, LIVE_AGE_MS)
+    store = MemoryStore(streams_of(names), clock, LEASE_MS, LIVE_AGE_MS, archive=archive)
     store.overflow.pressed, store.overflow.piece = True, PIECE
 
     async def nothing() -> None:
@@ -89,7 +96,9 @@ def on_the_twin(names: Sequence[str], patch: pytest.MonkeyPatch) -> Stage:
 
 
 @asynccontextmanager
-async def on_valkey(names: Sequence[str], socket: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+async def on_valkey(
+    names: Sequence[str], socket: Path, patch: pytest.MonkeyPatch, *, archive: bool = False
+) -> AsyncIterator[Stage]:
     """An empty server on a clock of ours."""
     scripts_on_told_time(patch)
     client = connect(f"unix://{socket}")
@@ -100,7 +109,7 @@ async def on_valkey(names: Sequence[str], socket: Path, patch: pytest.MonkeyPatc
     async def tell() -> None:
         await time.tell(clock.now_ms())
 
-    store = await RedisStore.open(client, streams_of(names), clock)
+    store = await RedisStore.open(client, streams_of(names), clock, StoreOptions(archive=archive))
     store.overflow = RedisOverflow(client, streams_of(names), store.state, PIECE)
     store.state.room_bytes = 1
     try:

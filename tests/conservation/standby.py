@@ -103,7 +103,7 @@ class StandbyWorld(World):
         self.must_end -= before - await self._letters()
 
     async def _letters(self) -> set[Key]:
-        letters = await self.store.dead_letters.list(NAME, limit=100_000)
+        letters = await self.letters.list(NAME, limit=100_000)
         return {(StreamKey(NAME, one.klass), orjson.loads(one.raw)["id"]) for one in letters if one.klass}
 
     async def check(self) -> None:

@@ -1,4 +1,4 @@
-"""The real scripts on a clock that a test moves: their one call of TIME reads a key instead."""
+"""The real scripts on a clock that a test moves: their one call of TIME reads a key instead, and ids tell that time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from relay.adapters.redis.scripts import SCRIPTS, Script
 KEY = "test:now"
 HONEST = "call('TIME')"
 TOLD = f"{{ math.floor(call('GET', '{KEY}') / 1000), (call('GET', '{KEY}') % 1000) * 1000 }}"
+ANY_ID = "'*'"
+TOLD_ID = f"call('GET', '{KEY}') .. '-*'"
 
 
 def scripts_on_told_time(patch: pytest.MonkeyPatch) -> None:
@@ -22,7 +24,7 @@ def scripts_on_told_time(patch: pytest.MonkeyPatch) -> None:
     told = {}
     for name, script in SCRIPTS.items():
         assert script.text.count(HONEST) == 1, "the scripts read the time in one place"
-        text = script.text.replace(HONEST, TOLD)
+        text = script.text.replace(HONEST, TOLD).replace(ANY_ID, TOLD_ID)
         told[name] = Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
     patch.setattr(connect, "SCRIPTS", told)
 

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from relay.core.delivery.mode import Mode, ModeRecord
-from relay.core.event import Claimed, Lane, Lapsed, Lease, Settled, Settlement, StoreSurvey, StreamKey
-from relay.ports import ModeStore, Owed
+from relay.core.event import Claimed, DeadLetter, Lane, Lapsed, Lease, Settled, Settlement, StoreSurvey, StreamKey
+from relay.ports import DeadLetters, ModeStore, Owed
 
 
 class LawBroken(AssertionError):
@@ -122,3 +122,32 @@ class WatchedModes:
         lapsed = await self.modes.lapse(stream)
         self.witness.settled[stream, "lapsed"] += lapsed.count
         return lapsed
+
+
+@dataclass
+class WatchedLetters:
+    """``ports.DeadLetters`` under observation: how many were ``requeued``, and how many are ``gone`` for any reason."""
+
+    letters: DeadLetters
+    before: Callable[[], Awaitable[None]]
+    requeued: Counter[str] = field(default_factory=Counter)
+    gone: Counter[str] = field(default_factory=Counter)
+
+    async def list(self, destination: str, *, after: str = "", limit: int = 100, reason: str = "") -> list[DeadLetter]:
+        return await self.letters.list(destination, after=after, limit=limit, reason=reason)
+
+    async def get(self, destination: str, letter_id: str) -> DeadLetter | None:
+        return await self.letters.get(destination, letter_id)
+
+    async def requeue(self, destination: str, ids: Sequence[str], *, released: bool = False) -> int:
+        await self.before()
+        count = await self.letters.requeue(destination, ids, released=released)
+        self.requeued[destination] += count
+        self.gone[destination] += count
+        return count
+
+    async def discard(self, destination: str, ids: Sequence[str]) -> int:
+        await self.before()
+        count = await self.letters.discard(destination, ids)
+        self.gone[destination] += count
+        return count

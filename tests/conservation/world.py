@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -33,7 +33,7 @@ from relay.core.notices import Notice
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts, Destination
 from tests.conservation.stage import LIVE_AGE_MS, Stage, streams_of
 from tests.conservation.tiktok import MOODS, CountingTikTok
-from tests.conservation.watch import WatchedModes, WatchedOwed, Witness
+from tests.conservation.watch import WatchedLetters, WatchedModes, WatchedOwed, Witness
 from tests.twins.clock import Dice
 from tests.twins.rig import told_ledger
 from tests.twins.tiktok import PlainMapping
@@ -52,7 +52,7 @@ class Replica:
     weather: Weather
     delivery: Delivery
     stopping: asyncio.Event
-    task: asyncio.Task[None]
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 @dataclass
@@ -60,6 +60,7 @@ class World:
     """``step`` does one random thing, ``check`` asserts the laws, ``heal`` lets everything come to its end."""
 
     names: ClassVar[tuple[str, ...]] = ("a", "b")
+    archives: ClassVar[bool] = False
     storm: ClassVar[frozenset[str]] = frozenset({"delivered", "dead", "unmatched"})  # what its seeds must have seen
 
     seed: int
@@ -77,7 +78,7 @@ class World:
         self.owed = WatchedOwed(self.store.owed, self.witness, self.before, self.store.modes)
         self.modes = WatchedModes(self.store.modes, self.witness, self.before)
         self.received: set[tuple[StreamKey, str]] = set()
-        self.moved = Counter[str]()  # letters that were requeued or discarded
+        self.letters = WatchedLetters(self.store.dead_letters, self.before)
         self.replicas: dict[str, Replica] = {}
         self.count = 0
         self.released: set[tuple[str, str]] = set()  # destination and id of what an operator let TikTok count twice
@@ -102,7 +103,7 @@ class World:
 
     async def end(self) -> None:
         """Leave no task behind, whatever happened."""
-        tasks = [*self.ghosts, *(replica.task for replica in self.replicas.values())]
+        tasks = [*self.ghosts, *(task for replica in self.replicas.values() for task in replica.tasks)]
         for task in tasks:
             task.cancel()
         for _ in range(10):
@@ -126,12 +127,17 @@ class World:
         destinations = [self.destination(one) for one in self.names]
         options = DeliveryOptions(f"{name}-{self.dice.random()}", linger_s=0.5, poll_s=POLL_S)
         delivery = Delivery(destinations, parts, options)
-        task = asyncio.get_running_loop().create_task(self._live(delivery, stopping))
-        self.replicas[name] = Replica(name, weather, delivery, stopping, task)
+        replica = self.replicas[name] = Replica(name, weather, delivery, stopping)
+        loop = asyncio.get_running_loop()
+        replica.tasks += [loop.create_task(part) for part in (self._live(delivery, stopping), *self.beside(replica))]
+
+    def beside(self, replica: Replica) -> list[Coroutine[Any, Any, None]]:
+        """What else a process runs, until its stop is asked for."""
+        return []
 
     def destination(self, name: str) -> Destination:
         """As the configuration has it."""
-        return Destination(name, PlainMapping(), self.tiktoks[name], **self.settings(name))
+        return Destination(name, sender=self.tiktoks[name], **({"mapping": PlainMapping()} | self.settings(name)))
 
     def settings(self, name: str) -> dict[str, Any]:
         """What is special about a destination."""
@@ -151,8 +157,9 @@ class World:
         """Kill -9: nothing of it reaches the store any more, whatever its last wishes are."""
         replica = self.replicas.pop(name)
         replica.weather.away()
-        replica.task.cancel()
-        self.ghosts.append(replica.task)
+        for task in replica.tasks:
+            task.cancel()
+        self.ghosts += replica.tasks
 
     async def stop(self, name: str) -> None:
         """SIGTERM."""
@@ -160,8 +167,9 @@ class World:
         replica.weather.clear()
         replica.stopping.set()
         await self.clock.advance(25)
-        assert replica.task.done(), "a stop takes too long"
-        replica.task.result()
+        for task in replica.tasks:
+            assert task.done(), "a stop takes too long"
+            task.result()
 
     # Steps
 
@@ -267,7 +275,7 @@ class World:
     async def tidy(self) -> None:
         """Requeue dead letters, in doubt or not, or release some, or discard one."""
         name = self.dice.choice(self.names)
-        letters = await self.store.dead_letters.list(name, limit=100)
+        letters = await self.letters.list(name, limit=100)
         self._judge(name, letters)
         chosen = [letter for letter in letters if self.dice.random() < 0.6]
         await self.before()
@@ -275,11 +283,10 @@ class World:
             risky = [letter for letter in chosen if letter.reason in MAY_DOUBLE]
             released = risky if self.dice.random() < 0.3 else []
             self.released |= {(name, _id_of(letter)) for letter in released}
-            requeue = self.store.dead_letters.requeue
-            self.moved[name] += await requeue(name, [one.id for one in chosen if one not in released])
-            self.moved[name] += await requeue(name, [one.id for one in released], released=True)
+            await self.letters.requeue(name, [one.id for one in chosen if one not in released])
+            await self.letters.requeue(name, [one.id for one in released], released=True)
         elif letters and self.dice.random() < 0.2:
-            self.moved[name] += await self.store.dead_letters.discard(name, [letters[0].id])
+            await self.letters.discard(name, [letters[0].id])
             gone = letters[0]
             assert gone.klass is not None
             self.owed_events.pop((StreamKey(name, gone.klass), _id_of(gone)), None)
@@ -293,14 +300,15 @@ class World:
             if not ghost.cancelled() and (error := ghost.exception()) is not None:
                 raise error
         for replica in self.replicas.values():
-            if replica.task.done():
-                replica.task.result()
+            for task in replica.tasks:
+                if task.done():
+                    task.result()
         survey, buried = await self.store.owed.survey(), Counter[str]()
         for stream in survey.streams:
             assert stream.unbalanced == 0, f"seed {self.seed}: {stream}"
             buried[stream.stream.destination] += sum(n for what, n in stream.books.items() if what.startswith("dead:"))
         for name in self.names:
-            assert survey.dead[name] == buried[name] - self.moved[name], f"{name}: letters and books differ"
+            assert survey.dead[name] == buried[name] - self.letters.gone[name], f"{name}: letters and books differ"
         doubled = {(name, id_) for name, tiktok in self.tiktoks.items() for id_ in tiktok.doubled}
         assert doubled <= self.released, f"seed {self.seed}: {doubled - self.released} doubled"
 
@@ -350,7 +358,7 @@ class World:
         await self.check()
         survey = await self.store.owed.survey()
         books = {stream.stream: stream.books for stream in survey.streams}
-        letters = {name: await self.store.dead_letters.list(name, limit=100_000) for name in self.names}
+        letters = {name: await self.letters.list(name, limit=100_000) for name in self.names}
         for name in self.names:
             self._judge(name, letters[name])
         dead = {(name, _id_of(letter)) for name in self.names for letter in letters[name]}
