@@ -104,7 +104,7 @@ async def on_valkey(
     client = connect(f"unix://{socket}")
     await client.run("FLUSHDB")
     time = TellsTime(client, patch)
-    clock = FakeClock(LATER_MS, busy=time.busy)
+    clock = FakeClock(LATER_MS, time.calls)
 
     async def tell() -> None:
         await time.tell(clock.now_ms())

@@ -11,6 +11,7 @@ import pytest
 from relay.adapters.redis import connect
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.scripts import SCRIPTS, Script
+from tests.twins.clock import Calls
 
 KEY = "test:now"
 HONEST = "call('TIME')"
@@ -30,17 +31,14 @@ def scripts_on_told_time(patch: pytest.MonkeyPatch) -> None:
 
 
 class TellsTime:
-    """Tells a server the time before each call that depends on it, and knows whether a call is under way."""
+    """Tells a server the time before each call that depends on it, and knows of calls that are under way."""
 
     def __init__(self, client: Client, patch: pytest.MonkeyPatch) -> None:
-        self.in_flight = 0
+        self.calls = Calls()
         self._client = client
         self._told = 0
         for name in ("run", "many", "script"):
             patch.setattr(client, name, self._counted(getattr(client, name)))
-
-    def busy(self) -> bool:
-        return self.in_flight > 0
 
     async def tell(self, now_ms: int) -> None:
         if now_ms != self._told:
@@ -49,10 +47,10 @@ class TellsTime:
 
     def _counted(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def counted(*args: Any) -> Any:
-            self.in_flight += 1
+            self.calls.begin()
             try:
                 return await call(*args)
             finally:
-                self.in_flight -= 1
+                self.calls.end()
 
         return counted
