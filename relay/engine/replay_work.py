@@ -72,7 +72,7 @@ class Work:
         """Wait a little while no destination it is about can be sent to: walking on would only pass everything over."""
         wanted = self._job.ask.destination
         names = [name for name in self._parts.view().shops if wanted in ("", name)]
-        reasons = [self._parts.room.stuck(name) for name in names]
+        reasons = [await self._parts.room.stuck(name) for name in names]
         if not reasons or not all(reasons):
             return False
         await self._wait("; ".join(reasons))
@@ -116,7 +116,9 @@ class Work:
     async def _when_ready(self, moves: list[Requeue], counts: Counter[str]) -> list[Requeue]:
         """Those that may go now; it waits for room, and passes over (counted) what cannot be sent to at all."""
         while not self._stopping.is_set():
-            going = [move for move in moves if not any(self._parts.room.stuck(name) for name in names_of(move))]
+            stuck = {name for move in moves for name in names_of(move)}
+            stuck = {name for name in stuck if await self._parts.room.stuck(name)}
+            going = [move for move in moves if stuck.isdisjoint(names_of(move))]
             full = await self._parts.room.full(going) if going else ""
             if not full:
                 counts[LEFT] += len(moves) - len(going)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from tests.twins.clock import Calls
 KEY = "test:now"
 HONEST = "call('TIME')"
 TOLD = f"{{ math.floor(call('GET', '{KEY}') / 1000), (call('GET', '{KEY}') % 1000) * 1000 }}"
+TIME = ("TIME",)
 ANY_ID = "'*'"
 TOLD_ID = f"call('GET', '{KEY}') .. '-*'"
 
@@ -39,6 +40,8 @@ class TellsTime:
         self._told = 0
         for name in ("run", "many", "script"):
             patch.setattr(client, name, self._counted(getattr(client, name)))
+        patch.setattr(client, "run", self._run_told(client.run))
+        patch.setattr(client, "many", self._many_told(client.many))
 
     async def tell(self, now_ms: int) -> None:
         if now_ms != self._told:
@@ -54,3 +57,20 @@ class TellsTime:
                 self.calls.end()
 
         return counted
+
+    def _run_told(self, run: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def told(*command: Any) -> Any:
+            return self._time() if command == TIME else await run(*command)
+
+        return told
+
+    def _many_told(self, many: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def told(commands: Sequence[tuple[Any, ...]]) -> Any:
+            answers = await many(commands)
+            return [self._time() if one == TIME else answer for one, answer in zip(commands, answers, strict=True)]
+
+        return told
+
+    def _time(self) -> tuple[int, int]:
+        """As the server says it: seconds and microseconds."""
+        return self._told // 1000, self._told % 1000 * 1000
