@@ -69,7 +69,10 @@ def judge(event: Archived, ask: ReplayAsk, view: View, now_ms: int) -> Judged | 
         return None if ask.event else Judged(event, stop=Stop.UNMAPPABLE)
     if ask.event and event_name(body) != ask.event:
         return None
-    return _own(event, body, view, now_ms) if event.destination else _anybodys(event, body, ask, view, now_ms)
+    try:
+        return _own(event, body, view, now_ms) if event.destination else _anybodys(event, body, ask, view, now_ms)
+    except POISON:
+        return Judged(event, stop=Stop.UNMAPPABLE)
 
 
 def event_name(body: JsonObject) -> object:
@@ -115,10 +118,7 @@ def _stop(event: Archived, body: JsonObject, shop: Shop, now_ms: int) -> Stop | 
     """What delivery would find: the mapping of today, then the clocks."""
     if not shop.sends:
         return Stop.STANDING_BY
-    try:
-        items = shop.rules.mapping.items(body, event.received_ms // 1000)
-    except POISON:
-        return Stop.UNMAPPABLE
+    items = shop.rules.mapping.items(body, event.received_ms // 1000)
     if not items:
         return Stop.UNWANTED
     late = shop.rules.clocks.ended(

@@ -12,10 +12,12 @@ from contextlib import suppress
 
 from relay.core.archive import ReplayAsk, ReplayJob, ReplayState, begun, taken, turned
 from relay.core.errors import ReplayRefused, StoreMisused, StoreUnavailable
-from relay.core.notices import ReplayEnded, ReplayStarted, ReplayTurned
+from relay.core.event import EntryClass
+from relay.core.notices import ReplayEnded, ReplayStarted, ReplayTurned, StoreWarned
 from relay.core.replay import Weighed
+from relay.engine.replay_room import HELD
 from relay.engine.replay_scan import Place, Scan
-from relay.engine.replay_work import LEFT, Fenced, Work, WorkParts
+from relay.engine.replay_work import LEFT, MOST, Fenced, Work, WorkParts
 
 LOOK_S = 1.0
 REST = 1.0
@@ -31,6 +33,8 @@ class Replayer:
 
     def __init__(self, parts: WorkParts, replica: str) -> None:
         self._parts, self._replica = parts, replica
+        self._latest: ReplayJob | None = None
+        self._complaint = ""
 
     async def weigh(self, ask: ReplayAsk, patience_s: float) -> Weighed:
         """What a replay would come to now; not ``complete`` when patience ended first. Raises StoreUnavailable."""
@@ -56,7 +60,15 @@ class Replayer:
 
     async def look(self) -> ReplayJob | None:
         """The replay under way, or the last one. Raises StoreUnavailable."""
-        return await self._parts.replays.load()
+        self._latest = await self._parts.replays.load()
+        return self._latest
+
+    def keeps_waiting(self, destination: str) -> int:
+        """About how many entries of a destination the replay keeps in its backlog at the most, as last looked at."""
+        job = self._latest
+        if job is None or job.state is not ReplayState.RUNNING or job.ask.destination not in ("", destination):
+            return 0
+        return (HELD + MOST) * len(EntryClass)
 
     async def start(self, ask: ReplayAsk, expected: int) -> ReplayJob:
         """Begin. Raises ReplayRefused while there is another one, StoreUnavailable."""
@@ -98,9 +110,19 @@ class Replayer:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work on the replay whenever there is one that nobody works on, until stopped."""
         while not stopping.is_set():
-            with suppress(StoreUnavailable, StoreMisused):  # others tell that it is away, or a key damaged
+            try:
                 await self._serve(stopping)
+            except StoreUnavailable:  # others tell that it is away
+                pass
+            except StoreMisused as refusal:
+                self._complain(f"the store refused a step of the replay: {refusal}")
             await self._parts.clock.sleep(LOOK_S)
+
+    def _complain(self, said: str) -> None:
+        """Once: it is tried again every second."""
+        if said != self._complaint:
+            self._complaint = said
+            self._parts.tell(StoreWarned("replay", said))
 
     async def _serve(self, stopping: asyncio.Event) -> None:
         job = await self.look()

@@ -499,3 +499,16 @@ async def test_dead_letters_of_the_window_come_along() -> None:
         assert unmappable not in left
         (end,) = desk.heard(ReplayEnded)
         assert (end.moved, end.letters) == (1, 1)
+
+
+async def test_its_own_backlog_is_no_incident() -> None:
+    desk = Desk(("d", "e"))
+    await desk.deliver(100)
+    async with desk.working() as replayer:
+        assert replayer.keeps_waiting("d") == 0
+        await desk.start(replayer, rate=10, destination="d")
+        await desk.clock.advance(2)
+        assert replayer.keeps_waiting("d") >= 2 * HELD
+        assert replayer.keeps_waiting("e") == 0
+        await desk.clock.advance(20)
+        assert replayer.keeps_waiting("d") == 0

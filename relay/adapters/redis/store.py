@@ -53,7 +53,7 @@ class RedisStore:
         self.roster = RedisRoster(client)
         self.overflow = RedisOverflow(client, streams, self.state, sheds=options.sheds)
         self.archive = RedisArchive(client, codec, options)
-        self.replays = RedisReplays(client, clock, self._key)
+        self.replays = RedisReplays(client, clock, self._key, options.lease_ms)
 
     @classmethod
     async def open(
