@@ -71,7 +71,7 @@ class DrainWorld(World):
             await self.drain(left)
 
     async def outage(self) -> None:
-        """Minutes of it, and the shop sells."""
+        """A minute of it, about, and the shop sells."""
         self.due.clear()  # the bound is none of an outage
         tiktok = self.tiktoks["a"]
         tiktok.mood = self.dice.choice(OUTAGES)
@@ -84,7 +84,9 @@ class DrainWorld(World):
     async def recovery(self) -> None:
         """Bounded; nobody helps. What hangs goes on hanging, and may open a gate that is still closed."""
         began = self.clock.monotonic()
-        await self.clock.advance(HANGS_S + CALL_S)
+        for _ in range(int(HANGS_S + CALL_S)):
+            await self.sell(self.dice.randrange(1, 5), 1)
+            await self.clock.advance(1)
         while (record := await self.store.gates.load("a")).state is not GateState.CLOSED:
             await self.sell(2, 1)
             if record.state is GateState.OPEN:
@@ -98,7 +100,7 @@ class DrainWorld(World):
         """The shop sells; now and then a replica dies, and comes back."""
         at_first, began = await self._backlog(), self.clock.monotonic()
         while (left := await self._backlog()) > until_left * at_first:
-            self._promise(await self.sell(self.dice.randrange(1, 6), self.dice.randrange(0, 4)))
+            self._promise(await self.sell(self.dice.randrange(1, 5), self.dice.randrange(0, 3)))
             if self.dice.random() < 0.03:
                 await self._lose_one()
             await self.clock.advance(1)

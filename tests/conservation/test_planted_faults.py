@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conservation.faults import drain, plain, several, shedding, standby
+from tests.conservation.faults import drain, plain, several, shedding, standby, windows
 from tests.conservation.kinds import play_on_the_twin
 
 SEEDS = 60
@@ -17,6 +17,7 @@ FAULTS: dict[str, tuple[Plant, ...]] = {
     "shedding": shedding.FAULTS,
     "several": several.FAULTS,
     "drain": drain.FAULTS,
+    "windows": windows.FAULTS,
 }
 
 

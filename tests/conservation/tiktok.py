@@ -54,14 +54,12 @@ class CountingTikTok:
         assert 0 < len(items) == call.items <= 1000
         mood = self._dice.choice(MOODS) if self.mood == "shaky" else self.mood
         left = self._clock.now_ms()
-        await self._clock.sleep(self._dice.uniform(0.0, 2.0))
+        await self._clock.sleep(self._dice.uniform(0.0, 2.0) + (SLOW_S if mood == "slow" else 0.0))
         if self._clock.now_ms() - left > LONGEST_WAY_MS:
             return FAULTS["lost"]  # the machine slept: the connection is long dead
         if mood == "hangs":
             await self._clock.sleep(HANGS_S)
             return FAULTS["lost"]
-        if mood == "slow":
-            await self._clock.sleep(SLOW_S)
         reply = FAULTS.get(mood) or self._take(items, partial=mood == "partial")
         await self._clock.sleep(self._dice.uniform(0.0, 1.0))
         return FAULTS["lost"] if mood == "answers_lost" else reply

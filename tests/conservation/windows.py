@@ -25,6 +25,7 @@ from relay.engine.replay import Replayer
 from relay.engine.replay_room import Room
 from relay.engine.replay_work import WorkParts
 from relay.ports import Replays
+from tests.conservation.watch import LawBroken
 from tests.conservation.world import HOUR_S, Replica, World
 from tests.twins.tiktok import PlainItem, PlainMapping
 from tests.twins.weather import WeatheredLetters, WeatheredOwed, WeatheredReplays
@@ -68,10 +69,12 @@ class WatchedReplays:
         return await self.replays.save(job, expected_version, new=new)
 
     async def move(self, version: int, step: Step, moves: Sequence[Requeue] = ()) -> Moved | None:
-        await self.before()
+        before = await self.load()
         moved = await self.replays.move(version, step, moves)
         if moved is not None:
             self.moved.update(moved.owed)
+            if before == await self.load() and (before is None or before.version != version):
+                raise LawBroken("a step of a job that is in other hands, or stopped")
         return moved
 
 
@@ -116,7 +119,7 @@ class WindowsWorld(World):
     # Steps
 
     def more_deeds(self) -> list[tuple[int, Callable[[], Awaitable[None]]]]:
-        return [(20, self.replay), (12, self.turn_replay), (12, self.crash_in_replay), (4, self.trim), (8, self.filter)]
+        return [(12, self.replay), (24, self.turn_replay), (24, self.crash_in_replay), (8, self.trim), (8, self.filter)]
 
     def _event(self, stream: StreamKey, now: int) -> NewEntry:
         new = super()._event(stream, now)
@@ -187,7 +190,9 @@ class WindowsWorld(World):
     async def check(self) -> None:
         """Each event has one place for each destination that accepted it; none is lost."""
         await super().check()
-        places = Counter[Place]((one.destination, _id_of(one)) for one in await self._archived())
+        archived = await self._archived()
+        self._know_of_doubt(archived)
+        places = Counter[Place]((one.destination, _id_of(one)) for one in archived)
         for name in self.names:
             letters = await self.letters.list(name, limit=100_000)
             places.update((name, orjson.loads(letter.raw)["id"]) for letter in letters)
@@ -202,6 +207,13 @@ class WindowsWorld(World):
         assert self.filtered <= somewhere, f"{self.filtered - somewhere} was filtered, and is nowhere"
         self.happened["filtered moved"] += len([1 for name, id_ in places if name and id_ in self.filtered])
 
+    def _know_of_doubt(self, archived: Sequence[Archived]) -> None:
+        """What TikTok has got knows since when: no replay may send it once more after TikTok's window."""
+        for one in archived:
+            if one.delivered:
+                arrived = self.tiktoks[one.destination].first.get(f"Purchase/{_id_of(one)}")
+                assert arrived is None or 0 < one.first_ms <= arrived, f"{_id_of(one)} knows of no doubt"
+
     async def _archived(self) -> list[Archived]:
         found: list[Archived] = []
         for klass in EntryClass:
@@ -211,12 +223,32 @@ class WindowsWorld(World):
                 after = page[-1].id
         return found
 
+    async def heal(self) -> None:
+        if self.dice.random() < 0.3:
+            await self.strand()
+        await super().heal()
+
+    async def strand(self) -> None:
+        """Gates that are held, and nothing owed that could prove that TikTok is well again."""
+        await self.clear_up(self.names)
+        for tiktok in self.tiktoks.values():
+            tiktok.mood = "revoked"
+        for _ in range(6):
+            await self.append()
+        await self.clock.advance(10)
+        self.clock.jump(8 * 24 * HOUR_S)  # everything expires at the next probe
+        await self.clock.advance(30)
+        await self.check()
+        self.happened["stranded"] += 1
+
     async def run_dry(self, names: Collection[str]) -> None:
         """A replay ends as well, once nobody holds it up."""
         await super().run_dry(names)
-        replayer = self._replayer(self.replicas["r1"])
+        replayer, now = self._replayer(self.replicas["r1"]), self.clock.now_ms()
         with suppress(ReplayRefused):
             await replayer.turn(ReplayState.RUNNING)
+        with suppress(ReplayRefused):
+            await replayer.start(ReplayAsk(now - RETENTION_MS, now), 0)
         for _ in range(60):
             job = await self.replays.load()
             if job is None or job.ended:

@@ -8,9 +8,8 @@ import pytest
 
 from relay.core.delivery.governor import Governor
 from relay.core.delivery.service import OLDEST_FIRST, QUEUES, Queue, Service
-from relay.core.event import Claimed, Lane, StreamKey
+from relay.core.event import Lane
 from relay.engine import pump
-from tests.twins.memory import MemoryOwed
 from tests.twins.shelves import Held, Id, Stream
 
 
@@ -44,18 +43,6 @@ def mark_moved_by_every_claim(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Stream, "move_mark", lambda self, now_ms, _: honest(self, now_ms, -1))
 
 
-def live_until_after_the_gate_has_closed(patch: pytest.MonkeyPatch) -> None:
-    """A probe makes no backlog of what came before it: one of that takes along what came since."""
-    honest = MemoryOwed.claim
-
-    async def claim(
-        self: MemoryOwed, stream: StreamKey, lane: Lane, limit: int, max_bytes: int, *, probe: bool = False
-    ) -> Claimed | None:
-        return await honest(self, stream, lane, limit, max_bytes)
-
-    patch.setattr(MemoryOwed, "claim", claim)
-
-
 def too_many_leases_in_hand(patch: pytest.MonkeyPatch) -> None:
     """Live entries are claimed at once, and then wait behind what was claimed before."""
     patch.setattr(pump, "AHEAD", 30)
@@ -78,7 +65,6 @@ FAULTS = (
     shares_of_the_backlog_only,
     mark_not_moved_by_a_second_outage,
     mark_moved_by_every_claim,
-    live_until_after_the_gate_has_closed,
     too_many_leases_in_hand,
     leases_of_the_dead_are_never_due,
     pace_never_regained,
