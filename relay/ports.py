@@ -46,8 +46,13 @@ class Inbox(Protocol):
 class Owed(Protocol):
     """Where delivery takes entries from and gives them their ending."""
 
-    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
-        """Lease the oldest claimable entries of one lane; None when there are none. Falls due by itself."""
+    async def claim(
+        self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int, *, probe: bool = False
+    ) -> Claimed | None:
+        """Lease the oldest claimable entries of one lane; None when there are none. Falls due by itself.
+
+        ``probe``: nothing is live but what comes after this claim.
+        """
         ...
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Settled:

@@ -124,9 +124,7 @@ class Pump:
         keeper = self.desk.keeper
         era = keeper.era
         limit = self.desk.suspicion.sample if self._sampling(permit) else min(permit.limit, self._call_size())
-        claimed = await self._claim_best(
-            limit, now, self._probing_order(limit) if permit.probe else self._service.order()
-        )
+        claimed = await self._claim_best(limit, now, probe=permit.probe)
         if claimed is None:
             if permit.probe and self._asking.nothing:
                 await keeper.nothing_left()
@@ -147,13 +145,17 @@ class Pump:
         """Oldest first; above the first rung, which wants to be filled, a queue that came up short goes last."""
         return OLDEST_FIRST if limit == 1 else sorted(OLDEST_FIRST, key=self._asking.short)
 
-    async def _claim_best(self, limit: int, now: float, order: Sequence[Queue]) -> Claimed | None:
-        """From the first queue in this order that has something."""
-        for queue in order:
+    async def _claim_best(self, limit: int, now: float, *, probe: bool) -> Claimed | None:
+        """From the first queue that has something, in the order of service.
+
+        With every probe all that is owed becomes backlog: what was live when the trouble began would else be so until
+        just after the gate has closed, and then take along whatever came since (found by the conservation test).
+        """
+        for queue in self._probing_order(limit) if probe else self._service.order():
             if not self._asking.due(queue, now):
                 continue
             stream = StreamKey(self.desk.destination.name, queue.klass)
-            claimed = await self._owed.claim(stream, queue.lane, limit, CLAIM_BYTES)
+            claimed = await self._owed.claim(stream, queue.lane, limit, CLAIM_BYTES, probe=probe)
             self._note(queue, claimed, limit, now)
             if claimed is not None:
                 return claimed

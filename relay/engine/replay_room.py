@@ -19,6 +19,8 @@ HELD = 1_000
 LOOK_S = 0.2
 """The store is asked no more often than this: 5,000 entries a second at most."""
 
+PROBES = frozenset({GateState.OPEN.value, GateState.PROBING.value, GateState.HELD.value})
+
 
 class Room:
     """What the destinations can take. ``gates``: their states; ``pressed``: whether the store itself has no room."""
@@ -30,10 +32,18 @@ class Room:
         self._waiting: dict[StreamKey, int] = {}
         self._looked_at = float("-inf")
 
-    def stuck(self, name: str) -> str:
-        """Why nothing can be sent to a destination at the moment, '' when it can."""
+    async def stuck(self, name: str) -> str:
+        """Why nothing can be sent to a destination at the moment, '' when it can. Raises StoreUnavailable.
+
+        A gate closes again only by probing with entries. Where none are owed it gets a step of them from here: else the
+        replay would wait for the gate, and the gate for the replay (found by the conservation test).
+        """
         state = self._gates().get(name, "")
-        return "" if state == GateState.CLOSED.value else f"{name}: {state or 'not served here'}"
+        if state in PROBES:
+            await self._look()
+        if state == GateState.CLOSED.value or (state in PROBES and not self._owed_to(name)):
+            return ""
+        return f"{name}: {state or 'not served here'}"
 
     async def full(self, moves: Iterable[Requeue]) -> str:
         """Why these have to wait, '' when they need not. Raises StoreUnavailable."""
@@ -46,6 +56,9 @@ class Room:
             if (waiting := self._waiting.get(stream, 0)) >= HELD:
                 return f"{stream.destination} has {waiting:,} {stream.klass.value} entries to send first"
         return ""
+
+    def _owed_to(self, name: str) -> int:
+        return sum(count for stream, count in self._waiting.items() if stream.destination == name)
 
     def taken(self, moved: Mapping[StreamKey, int]) -> None:
         """So many more wait there."""

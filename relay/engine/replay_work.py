@@ -73,7 +73,7 @@ class Work:
         """Wait a little while no destination it is about can be sent to: walking on would only pass everything over."""
         wanted = self._job.ask.destination
         names = [name for name in self._parts.view().shops if wanted in ("", name)]
-        reasons = [self._parts.room.stuck(name) for name in names]
+        reasons = [await self._parts.room.stuck(name) for name in names]
         if not reasons or not all(reasons):
             return False
         await self._wait("; ".join(reasons))
@@ -117,12 +117,13 @@ class Work:
     async def _when_ready(self, moves: list[Requeue], counts: Counter[str]) -> list[Requeue]:
         """Those that may go now; it waits for room, and passes over (counted) what cannot be sent to at all."""
         while not self._stopping.is_set():
-            going = [move for move in moves if not any(self._parts.room.stuck(name) for name in names_of(move))]
+            names = {name for move in moves for name in names_of(move)}
+            stuck = {name for name in names if await self._parts.room.stuck(name)}
+            going = [move for move in moves if stuck.isdisjoint(names_of(move))]
             full = await self._parts.room.full(going) if going else ""
             if not full:
                 counts[LEFT] += len(moves) - len(going)
-                names = {name for move in moves for name in names_of(move)}
-                self._passed_over |= {name for name in names if self._parts.room.stuck(name)}
+                self._passed_over |= stuck
                 return going
             await self._wait(full)
         return []
@@ -166,7 +167,7 @@ class Work:
         if job is None or not job.counts.get(LEFT):
             return False
         while self._passed_over and not self._stopping.is_set():
-            reasons = [self._parts.room.stuck(name) for name in sorted(self._passed_over)]
+            reasons = [await self._parts.room.stuck(name) for name in sorted(self._passed_over)]
             if not all(reasons):
                 break
             await self._wait("; ".join(reasons))

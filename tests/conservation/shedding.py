@@ -5,10 +5,10 @@ The law: no conversion and nothing leased is ever given up, and exactly what the
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any
 
 import orjson
 
@@ -16,15 +16,10 @@ from relay.core.event import EntryClass, Shed, StreamKey
 from relay.engine.shedder import Shedder
 from relay.ports import Overflow, Owed
 from tests.conservation.watch import LawBroken, Witness
-from tests.conservation.world import NAMES, Store, World
+from tests.conservation.world import Replica, World
 from tests.twins.weather import WeatheredOverflow
 
-
-class FullStore(Store, Protocol):
-    """The ports, and what may be given up."""
-
-    @property
-    def overflow(self) -> Overflow: ...
+DELIVERED = (EntryClass.ENGAGEMENT, "delivered")
 
 
 @dataclass
@@ -66,39 +61,25 @@ class WatchedOverflow:
 
 @dataclass
 class SheddingWorld(World):
-    """``full`` is the store; ``alone`` as in ``WatchedOverflow``."""
+    """A shedder beside each replica's delivery."""
 
-    full: FullStore | None = None
-    alone: bool = True
-    shedders: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    storm = frozenset({"shed", "engagement delivered"})
+
     unsure: set[tuple[str, str]] = field(default_factory=set)  # may have arrived although they were shed
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        assert self.full is not None
-        self.overflow = WatchedOverflow(self.full.overflow, self.store.owed, self.witness, self.before, self.alone)
+        stage = self.stage
+        self.overflow = WatchedOverflow(stage.store.overflow, stage.store.owed, self.witness, stage.before, stage.alone)
 
-    def start(self, name: str) -> None:
-        super().start(name)
-        replica = self.replicas[name]
+    def beside(self, replica: Replica) -> list[Coroutine[Any, Any, None]]:
         shedder = Shedder(WeatheredOverflow(self.overflow, replica.weather), self.clock, self.told.append)
-        self.shedders[name] = asyncio.get_running_loop().create_task(shedder.run(replica.stopping))
+        return [shedder.run(replica.stopping)]
 
-    async def crash(self, name: str) -> None:
-        await super().crash(name)
-        task = self.shedders.pop(name)
-        task.cancel()
-        self.ghosts.append(task)
-
-    async def stop(self, name: str) -> None:
-        await super().stop(name)
-        task = self.shedders.pop(name)
-        assert task.done(), "a stop waits for room"
-        task.result()
-
-    async def end(self) -> None:
-        self.ghosts += self.shedders.values()
-        await super().end()
+    def seen(self) -> Counter[str]:
+        settled = self.witness.settled
+        engagement = sum(n for (one, end), n in settled.items() if (one.klass, end) == DELIVERED)
+        return super().seen() + Counter({"engagement delivered": engagement})
 
     def more_deeds(self) -> list[tuple[int, Callable[[], Awaitable[None]]]]:
         return [(35, self.fill_up)]
@@ -109,8 +90,8 @@ class SheddingWorld(World):
 
     async def tidy(self) -> None:
         """A letter that is requeued may have arrived before, and be shed all the same."""
-        for name in NAMES:
-            letters = await self.store.dead_letters.list(name, limit=100_000)
+        for name in self.names:
+            letters = await self.letters.list(name, limit=100_000)
             self.unsure |= {(name, orjson.loads(one.raw)["id"]) for one in letters}
         await super().tidy()
 
@@ -126,8 +107,8 @@ class SheddingWorld(World):
         shed = sum(stream.books.get("shed", 0) for stream in (await self.store.owed.survey()).streams)
         dead = {
             (name, orjson.loads(letter.raw)["id"])
-            for name in NAMES
-            for letter in await self.store.dead_letters.list(name, limit=100_000)
+            for name in self.names
+            for letter in await self.letters.list(name, limit=100_000)
         }
         gone = unsure = 0
         for (stream, id_), event in self.owed_events.items():

@@ -6,43 +6,49 @@ lapses, and is not owed any more when the failback has finished. Everything else
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
 from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.errors import ModeBusy, StoreUnavailable
-from relay.core.event import EntryClass, StreamKey
+from relay.core.event import NewEntry, StreamKey
 from relay.core.notices import FailbackFinished, FailoverStarted
+from tests.conservation.stage import streams_of
 from tests.conservation.watch import LawBroken
 from tests.conservation.world import HOUR_S, World
 
 NAME = "b"
-STREAMS = [StreamKey(NAME, klass) for klass in EntryClass]
+STREAMS = streams_of((NAME,))
 BACK_S = (0.0, 1.0, 5.0, 30.0, 60.0, 600.0, HOUR_S, 12 * HOUR_S, 30 * HOUR_S)
 Key = tuple[StreamKey, str]
 
 
-async def nothing_owed(_stream: StreamKey) -> Mapping[str, int]:
-    """To be replaced by a look into the store."""
-    return {}
-
-
 @dataclass
 class StandbyWorld(World):
-    """``owed_now`` looks into a stream: ids of events → received."""
+    """``must_end`` was taken over, ``may_go`` may have been sent; both of the destination that stands by."""
 
-    owed_now: Callable[[StreamKey], Awaitable[Mapping[str, int]]] = nothing_owed
+    storm = frozenset({"standby", "failover", "failback", "taken over", "lapsed"})
+
     must_end: set[Key] = field(default_factory=set)
     may_go: set[Key] = field(default_factory=set)
     turns: list[Mode] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.begins[NAME] = Mode.STANDBY
         self.modes.turned = self.turned
+
+    def settings(self, name: str) -> dict[str, Any]:
+        return super().settings(name) | ({"mode": Mode.STANDBY} if name == NAME else {})
+
+    def seen(self) -> Counter[str]:
+        return (
+            super().seen() + Counter([mode.value for mode in self.turns]) + Counter({"taken over": len(self.must_end)})
+        )
 
     def more_deeds(self) -> list[tuple[int, Callable[[], Awaitable[None]]]]:
         return [(14, self.fail_over), (10, self.fail_back)]
@@ -67,7 +73,7 @@ class StandbyWorld(World):
         if name != NAME:
             return
         self.turns.append(after.mode)
-        owed = {(stream, id_): at for stream in STREAMS for id_, at in (await self.owed_now(stream)).items()}
+        owed = {(stream, id_): at for stream in STREAMS for id_, at in (await self.stage.owed_now(stream)).items()}
         reached = {key for key, received_ms in owed.items() if received_ms >= after.since_ms}
         if after.mode is Mode.FAILOVER:
             self.must_end |= reached
@@ -76,15 +82,15 @@ class StandbyWorld(World):
         if after.mode is Mode.STANDBY and before is not None and (left := self.must_end & set(owed)):
             raise LawBroken(f"seed {self.seed}: a failback stopped before it had finished {len(left)} entries")
 
-    async def append(self) -> None:
+    async def receive(self, new: list[NewEntry]) -> None:
         before, known = await self._mode(), set(self.owed_events)
-        await super().append()
-        new = {key for key in set(self.owed_events) - known if key[0].destination == NAME}
+        await super().receive(new)
+        fresh = {key for key in set(self.owed_events) - known if key[0].destination == NAME}
         modes = {before, await self._mode()}
         if modes == {Mode.FAILOVER}:
-            self.must_end |= new
+            self.must_end |= fresh
         if modes & {Mode.FAILOVER, Mode.FAILBACK}:
-            self.may_go |= new
+            self.may_go |= fresh
 
     async def _mode(self) -> Mode:
         record = await self.store.modes.load(NAME)
@@ -97,7 +103,7 @@ class StandbyWorld(World):
         self.must_end -= before - await self._letters()
 
     async def _letters(self) -> set[Key]:
-        letters = await self.store.dead_letters.list(NAME, limit=100_000)
+        letters = await self.letters.list(NAME, limit=100_000)
         return {(StreamKey(NAME, one.klass), orjson.loads(one.raw)["id"]) for one in letters if one.klass}
 
     async def check(self) -> None:
@@ -122,7 +128,7 @@ class StandbyWorld(World):
         assert not await self._owed(), f"seed {self.seed}: stands by for ever"
 
     async def _owed(self) -> set[Key]:
-        return {(stream, id_) for stream in STREAMS for id_ in await self.owed_now(stream)}
+        return {(stream, id_) for stream in STREAMS for id_ in await self.stage.owed_now(stream)}
 
     def may_lapse(self, stream: StreamKey, id_: str) -> bool:
         return stream.destination == NAME and (stream, id_) not in self.must_end

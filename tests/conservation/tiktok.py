@@ -13,6 +13,12 @@ from relay.core.tiktok.reply import Call, Reply
 from relay.ports import Clock
 
 WINDOW_MS = 48 * 3_600_000
+CALL_S = 3.0
+"""A call of a TikTok that is well takes at most this long."""
+HANGS_S = 8.0
+"""Nobody waits longer for an answer (``adapters.tiktok``)."""
+SLOW_S = 4.5
+"""Added to a call by a TikTok that is slow, and still in time."""
 LONGEST_WAY_MS = 10_000
 FAULTS = {
     "gateway": Reply(502, None),
@@ -23,7 +29,7 @@ FAULTS = {
     "throttled": Reply(200, 40100, "Too many requests. Please retry in some time."),
     "revoked": Reply(200, 40105, "Access token is incorrect or has been revoked."),
 }
-MOODS = ("fine", "fine", "fine", "partial", "shaky", "answers_lost", "answers_lost", *FAULTS)
+MOODS = ("fine", "fine", "fine", "partial", "shaky", "answers_lost", "answers_lost", "hangs", "slow", *FAULTS)
 STYLES = ("data[{}]", "data.{}", "index {}", "Batch.{}.x", "an item")
 
 
@@ -48,9 +54,12 @@ class CountingTikTok:
         assert 0 < len(items) == call.items <= 1000
         mood = self._dice.choice(MOODS) if self.mood == "shaky" else self.mood
         left = self._clock.now_ms()
-        await self._clock.sleep(self._dice.uniform(0.0, 2.0))
+        await self._clock.sleep(self._dice.uniform(0.0, 2.0) + (SLOW_S if mood == "slow" else 0.0))
         if self._clock.now_ms() - left > LONGEST_WAY_MS:
             return FAULTS["lost"]  # the machine slept: the connection is long dead
+        if mood == "hangs":
+            await self._clock.sleep(HANGS_S)
+            return FAULTS["lost"]
         reply = FAULTS.get(mood) or self._take(items, partial=mood == "partial")
         await self._clock.sleep(self._dice.uniform(0.0, 1.0))
         return FAULTS["lost"] if mood == "answers_lost" else reply

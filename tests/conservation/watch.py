@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from relay.core.delivery.mode import Mode, ModeRecord
-from relay.core.event import Claimed, Lane, Lapsed, Lease, Settled, Settlement, StoreSurvey, StreamKey
-from relay.ports import ModeStore, Owed
+from relay.core.event import Claimed, DeadLetter, Lane, Lapsed, Lease, Settled, Settlement, StoreSurvey, StreamKey
+from relay.ports import DeadLetters, ModeStore, Owed
 
 
 class LawBroken(AssertionError):
@@ -22,6 +22,16 @@ class Witness:
     live_age_ms: int
     holders: dict[tuple[StreamKey, str], int] = field(default_factory=dict)
     settled: Counter[tuple[StreamKey, str]] = field(default_factory=Counter)
+    ended: set[tuple[StreamKey, str]] = field(default_factory=set)
+
+    def end(self, stream: StreamKey, ids: Sequence[str], count: int) -> None:
+        """Of a settlement that was repeated in part nobody knows which entries it ended."""
+        if count != len(ids):
+            return
+        keys = {(stream, id_) for id_ in ids}
+        if len(keys) != len(ids) or keys & self.ended:
+            raise LawBroken("an entry ended twice")
+        self.ended |= keys
 
 
 @dataclass
@@ -33,10 +43,12 @@ class WatchedOwed:
     before: Callable[[], Awaitable[None]]
     modes: ModeStore
 
-    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
+    async def claim(
+        self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int, *, probe: bool = False
+    ) -> Claimed | None:
         await self.before()
         before = await self.modes.load(stream.destination)
-        claimed = await self.owed.claim(stream, lane, limit, max_bytes)
+        claimed = await self.owed.claim(stream, lane, limit, max_bytes, probe=probe)
         if claimed is not None:
             if before is not None and before == await self.modes.load(stream.destination):
                 self._check_mode(before)
@@ -66,6 +78,9 @@ class WatchedOwed:
         settled = await self.owed.settle(lease, settlement)
         if settled.held and self.witness.holders[lease.stream, lease.first_id] != lease.number:
             raise LawBroken("a former holder settled")
+        self.witness.end(lease.stream, settlement.delivered, settled.delivered)
+        self.witness.end(lease.stream, settlement.unmatched, settled.unmatched)
+        self.witness.end(lease.stream, [burial.entry_id for burial in settlement.dead], settled.dead)
         self.witness.settled[lease.stream, "delivered"] += settled.delivered
         self.witness.settled[lease.stream, "dead"] += settled.dead
         self.witness.settled[lease.stream, "unmatched"] += settled.unmatched
@@ -104,3 +119,32 @@ class WatchedModes:
         lapsed = await self.modes.lapse(stream)
         self.witness.settled[stream, "lapsed"] += lapsed.count
         return lapsed
+
+
+@dataclass
+class WatchedLetters:
+    """``ports.DeadLetters`` under observation: how many were ``requeued``, and how many are ``gone`` for any reason."""
+
+    letters: DeadLetters
+    before: Callable[[], Awaitable[None]]
+    requeued: Counter[str] = field(default_factory=Counter)
+    gone: Counter[str] = field(default_factory=Counter)
+
+    async def list(self, destination: str, *, after: str = "", limit: int = 100, reason: str = "") -> list[DeadLetter]:
+        return await self.letters.list(destination, after=after, limit=limit, reason=reason)
+
+    async def get(self, destination: str, letter_id: str) -> DeadLetter | None:
+        return await self.letters.get(destination, letter_id)
+
+    async def requeue(self, destination: str, ids: Sequence[str], *, released: bool = False) -> int:
+        await self.before()
+        count = await self.letters.requeue(destination, ids, released=released)
+        self.requeued[destination] += count
+        self.gone[destination] += count
+        return count
+
+    async def discard(self, destination: str, ids: Sequence[str]) -> int:
+        await self.before()
+        count = await self.letters.discard(destination, ids)
+        self.gone[destination] += count
+        return count

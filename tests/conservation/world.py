@@ -8,19 +8,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, ClassVar
 
 import orjson
 
-from relay.core.delivery.mode import Mode
 from relay.core.errors import StoreUnavailable
 from relay.core.event import (
     ENDINGS,
     DeadLetter,
-    EntryClass,
     JsonObject,
     Lapsed,
     Lease,
@@ -33,45 +31,17 @@ from relay.core.event import (
 )
 from relay.core.notices import Notice
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts, Destination
-from relay.ports import DeadLetters, GateStore, Inbox, ModeStore, Owed, Roster
+from tests.conservation.stage import LIVE_AGE_MS, Stage, streams_of
 from tests.conservation.tiktok import MOODS, CountingTikTok
-from tests.conservation.watch import WatchedModes, WatchedOwed, Witness
-from tests.twins.clock import Dice, FakeClock
+from tests.conservation.watch import WatchedLetters, WatchedModes, WatchedOwed, Witness
+from tests.twins.clock import Dice
 from tests.twins.rig import told_ledger
 from tests.twins.tiktok import PlainMapping
 from tests.twins.weather import Weather, WeatheredGates, WeatheredModes, WeatheredOwed, WeatheredRoster
 
-NAMES = ("a", "b")
-STREAMS = [StreamKey(name, klass) for name in NAMES for klass in EntryClass]
-LIVE_AGE_MS = 30_000
 HOUR_S = 3600.0
+POLL_S = 2.0
 MAY_DOUBLE = {"overlap", "ambiguous"}
-
-
-class Store(Protocol):
-    """The ports that replicas and clients work with."""
-
-    @property
-    def inbox(self) -> Inbox: ...
-
-    @property
-    def owed(self) -> Owed: ...
-
-    @property
-    def dead_letters(self) -> DeadLetters: ...
-
-    @property
-    def gates(self) -> GateStore: ...
-
-    @property
-    def modes(self) -> ModeStore: ...
-
-    @property
-    def roster(self) -> Roster: ...
-
-
-async def nothing() -> None:
-    """A twin needs not be told the time."""
 
 
 @dataclass
@@ -82,28 +52,33 @@ class Replica:
     weather: Weather
     delivery: Delivery
     stopping: asyncio.Event
-    task: asyncio.Task[None]
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 @dataclass
 class World:
     """``step`` does one random thing, ``check`` asserts the laws, ``heal`` lets everything come to its end."""
 
+    names: ClassVar[tuple[str, ...]] = ("a", "b")
+    archives: ClassVar[bool] = False
+    storm: ClassVar[frozenset[str]] = frozenset({"delivered", "dead", "unmatched"})  # what its seeds must have seen
+
     seed: int
-    store: Store
-    clock: FakeClock
-    witness: Witness
-    before: Callable[[], Awaitable[None]] = nothing
+    stage: Stage
     told: list[Notice] = field(default_factory=list)
     owed_events: dict[tuple[StreamKey, str], JsonObject] = field(default_factory=dict)
     weathers: list[Weather] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.store, self.clock, self.before = self.stage.store, self.stage.clock, self.stage.before
+        self.witness = Witness(LIVE_AGE_MS)
+        self.streams = streams_of(self.names)
         self.dice = random.Random(self.seed)
-        self.tiktoks = {name: CountingTikTok(self.clock, self.dice) for name in NAMES}
+        self.tiktoks = {name: CountingTikTok(self.clock, self.dice) for name in self.names}
         self.owed = WatchedOwed(self.store.owed, self.witness, self.before, self.store.modes)
         self.modes = WatchedModes(self.store.modes, self.witness, self.before)
-        self.begins = dict.fromkeys(NAMES, Mode.ACTIVE)
+        self.received: set[tuple[StreamKey, str]] = set()
+        self.letters = WatchedLetters(self.store.dead_letters, self.before)
         self.replicas: dict[str, Replica] = {}
         self.count = 0
         self.brought: set[tuple[StreamKey, str]] = set()  # what came out of files
@@ -115,17 +90,21 @@ class World:
         try:
             for name in ("r1", "r2"):
                 self.start(name)
-            for _ in range(steps):
-                await self.step()
-                await self.check()
+            await self.live(steps)
             await self.heal()
             await self.account()
         finally:
             await self.end()
 
+    async def live(self, steps: int) -> None:
+        """The storm."""
+        for _ in range(steps):
+            await self.step()
+            await self.check()
+
     async def end(self) -> None:
         """Leave no task behind, whatever happened."""
-        tasks = [*self.ghosts, *(replica.task for replica in self.replicas.values())]
+        tasks = [*self.ghosts, *(task for replica in self.replicas.values() for task in replica.tasks)]
         for task in tasks:
             task.cancel()
         for _ in range(10):
@@ -146,15 +125,24 @@ class World:
             WeatheredModes(self.modes, weather),
             WeatheredRoster(self.store.roster, weather),
         )
-        senders = zip(NAMES, ("nobody", "segment"), strict=True)
-        destinations = [
-            Destination(one, PlainMapping(), self.tiktoks[one], also_sent_by=other, mode=self.begins[one])
-            for one, other in senders
-        ]
-        options = DeliveryOptions(f"{name}-{self.dice.random()}", linger_s=0.5, poll_s=2.0)
+        destinations = [self.destination(one) for one in self.names]
+        options = DeliveryOptions(f"{name}-{self.dice.random()}", linger_s=0.5, poll_s=POLL_S)
         delivery = Delivery(destinations, parts, options)
-        task = asyncio.get_running_loop().create_task(self._live(delivery, stopping))
-        self.replicas[name] = Replica(name, weather, delivery, stopping, task)
+        replica = self.replicas[name] = Replica(name, weather, delivery, stopping)
+        loop = asyncio.get_running_loop()
+        replica.tasks += [loop.create_task(part) for part in (self._live(delivery, stopping), *self.beside(replica))]
+
+    def beside(self, replica: Replica) -> list[Coroutine[Any, Any, None]]:
+        """What else a process runs, until its stop is asked for."""
+        return []
+
+    def destination(self, name: str) -> Destination:
+        """As the configuration has it."""
+        return Destination(name, sender=self.tiktoks[name], **({"mapping": PlainMapping()} | self.settings(name)))
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """What is special about a destination."""
+        return {"also_sent_by": "segment" if name == "b" else "nobody"}
 
     async def _live(self, delivery: Delivery, stopping: asyncio.Event) -> None:
         """As the service does: modes are declared before anything is claimed."""
@@ -170,8 +158,9 @@ class World:
         """Kill -9: nothing of it reaches the store any more, whatever its last wishes are."""
         replica = self.replicas.pop(name)
         replica.weather.away()
-        replica.task.cancel()
-        self.ghosts.append(replica.task)
+        for task in replica.tasks:
+            task.cancel()
+        self.ghosts += replica.tasks
 
     async def stop(self, name: str) -> None:
         """SIGTERM."""
@@ -179,8 +168,9 @@ class World:
         replica.weather.clear()
         replica.stopping.set()
         await self.clock.advance(25)
-        assert replica.task.done(), "a stop takes too long"
-        replica.task.result()
+        for task in replica.tasks:
+            assert task.done(), "a stop takes too long"
+            task.result()
 
     # Steps
 
@@ -210,21 +200,37 @@ class World:
         return []
 
     async def append(self) -> None:
-        stream, now = self.dice.choice(STREAMS), self.clock.now_ms()
+        await self.receive(self.arrivals())
+
+    def arrivals(self) -> list[NewEntry]:
+        """New events, and now and then one that was sent before."""
+        stream, now = self.dice.choice(self.streams), self.clock.now_ms()
         new = [self._event(stream, now) for _ in range(self.dice.randrange(1, 40))]
         if self.dice.random() < 0.2:  # out of a file, among fresh ones
             long_ago = now - self.dice.choice((1, 20, 50)) * int(HOUR_S) * 1000
             new = [entry._replace(received_ms=long_ago) if self.dice.random() < 0.8 else entry for entry in new]
-        if self.owed_events and self.dice.random() < 0.3:
-            (stream_before, id_), event = self.dice.choice(list(self.owed_events.items())[-50:])
+        return [*new, *self.again()] if self.dice.random() < 0.3 else new
+
+    def again(self) -> Iterator[NewEntry]:
+        """One that was received before, if it is remembered in any case."""
+        now, known = self.clock.now_ms(), list(self.owed_events.items())[-50:]
+        if known:
+            (stream, id_), event = self.dice.choice(known)
             if now - event["at"] < 20 * HOUR_S * 1000:
-                new.append(NewEntry(stream_before, id_, orjson.dumps(event), now, "s"))
+                yield NewEntry(stream, id_, orjson.dumps(event), now, "s")
+
+    async def receive(self, new: list[NewEntry]) -> None:
+        """Promise 1: each is owed from now on, or was received before."""
+        now = self.clock.now_ms()
         await self.before()
         for entry, fresh in zip(new, await self.store.inbox.append(new), strict=True):
+            key = (entry.stream, entry.event_id)
+            assert fresh != (key in self.received), f"{key} was received {'twice' if fresh else 'and is not owed'}"
             if fresh and entry.received_ms < now:
-                self.brought.add((entry.stream, entry.event_id))
+                self.brought.add(key)
             if fresh:
-                self.owed_events[entry.stream, entry.event_id] = orjson.loads(entry.raw)
+                self.received.add(key)
+                self.owed_events[key] = orjson.loads(entry.raw)
 
     def _event(self, stream: StreamKey, now: int) -> NewEntry:
         self.count += 1
@@ -271,12 +277,12 @@ class World:
             delivery = self.dice.choice(list(self.replicas.values())).delivery
             deed = self.dice.choice((delivery.pause, delivery.resume, delivery.resume, delivery.secret_changed))
             with suppress(StoreUnavailable):
-                await deed(self.dice.choice(NAMES))
+                await deed(self.dice.choice(self.names))
 
     async def tidy(self) -> None:
         """Requeue dead letters, in doubt or not, or release some, or discard one."""
-        name = self.dice.choice(NAMES)
-        letters = await self.store.dead_letters.list(name, limit=100)
+        name = self.dice.choice(self.names)
+        letters = await self.letters.list(name, limit=100)
         self._judge(name, letters)
         chosen = [letter for letter in letters if self.dice.random() < 0.6]
         await self.before()
@@ -284,10 +290,10 @@ class World:
             risky = [letter for letter in chosen if letter.reason in MAY_DOUBLE]
             released = risky if self.dice.random() < 0.3 else []
             self.released |= {(name, _id_of(letter)) for letter in released}
-            await self.store.dead_letters.requeue(name, [one.id for one in chosen if one not in released])
-            await self.store.dead_letters.requeue(name, [one.id for one in released], released=True)
+            await self.letters.requeue(name, [one.id for one in chosen if one not in released])
+            await self.letters.requeue(name, [one.id for one in released], released=True)
         elif letters and self.dice.random() < 0.2:
-            await self.store.dead_letters.discard(name, [letters[0].id])
+            await self.letters.discard(name, [letters[0].id])
             gone = letters[0]
             assert gone.klass is not None
             self.owed_events.pop((StreamKey(name, gone.klass), _id_of(gone)), None)
@@ -301,10 +307,15 @@ class World:
             if not ghost.cancelled() and (error := ghost.exception()) is not None:
                 raise error
         for replica in self.replicas.values():
-            if replica.task.done():
-                replica.task.result()
-        for stream in (await self.store.owed.survey()).streams:
+            for task in replica.tasks:
+                if task.done():
+                    task.result()
+        survey, buried = await self.store.owed.survey(), Counter[str]()
+        for stream in survey.streams:
             assert stream.unbalanced == 0, f"seed {self.seed}: {stream}"
+            buried[stream.stream.destination] += sum(n for what, n in stream.books.items() if what.startswith("dead:"))
+        for name in self.names:
+            assert survey.dead[name] == buried[name] - self.letters.gone[name], f"{name}: letters and books differ"
         doubled = {(name, id_) for name, tiktok in self.tiktoks.items() for id_ in tiktok.doubled}
         assert doubled <= self.released, f"seed {self.seed}: {doubled - self.released} doubled"
 
@@ -320,22 +331,31 @@ class World:
 
     async def heal(self) -> None:
         """Good weather, a fine TikTok, nobody pauses: everything owed must end within bounds."""
-        for tiktok in self.tiktoks.values():
-            tiktok.mood = "fine"
-        for name in ("r1", "r2"):
-            if name not in self.replicas:
-                self.start(name)
-            self.replicas[name].weather.clear()
+        await self.clear_up(self.names)
+        await self.run_dry(self.names)
+
+    async def clear_up(self, names: Collection[str]) -> None:
+        """Two replicas, good weather, and nothing wrong with these destinations any more."""
+        for name in names:
+            self.tiktoks[name].mood = "fine"
+        for replica in ("r1", "r2"):
+            if replica not in self.replicas:
+                self.start(replica)
+            self.replicas[replica].weather.clear()
         await self.clock.advance(3)
-        for name in NAMES:
+        for name in names:
             await self.replicas["r1"].delivery.resume(name)
+
+    async def run_dry(self, names: Collection[str]) -> None:
+        """Every run ends: nothing that may be sent stays owed for longer than four hours after the last fault."""
         for turn in range(120):
             self.clock.jump(0 if turn < 3 else 100)  # held gates are probed every five minutes
             await self.clock.advance(12)
             await self.check()
-            if not sum(stream.sendable for stream in (await self.store.owed.survey()).streams):
+            streams = (await self.store.owed.survey()).streams
+            if not sum(one.sendable for one in streams if one.stream.destination in names):
                 return
-        raise AssertionError(f"seed {self.seed}: entries stay owed for ever")
+        raise AssertionError(f"entries of {names} stay owed for ever")
 
     async def account(self) -> None:
         """Every event that was accepted is counted once, or lies in the dead letters, or matches nothing."""
@@ -345,10 +365,10 @@ class World:
         await self.check()
         survey = await self.store.owed.survey()
         books = {stream.stream: stream.books for stream in survey.streams}
-        letters = {name: await self.store.dead_letters.list(name, limit=100_000) for name in NAMES}
-        for name in NAMES:
+        letters = {name: await self.letters.list(name, limit=100_000) for name in self.names}
+        for name in self.names:
             self._judge(name, letters[name])
-        dead = {(name, _id_of(letter)) for name in NAMES for letter in letters[name]}
+        dead = {(name, _id_of(letter)) for name in self.names for letter in letters[name]}
         for (stream, id_), event in self.owed_events.items():
             items = [f"{name}/{id_}" for name in event.get("names", ["Purchase"])]
             counted = [self.tiktoks[stream.destination].counted[item] for item in items]
@@ -361,6 +381,13 @@ class World:
     def may_lapse(self, stream: StreamKey, id_: str) -> bool:
         """Whether nobody needs to answer for what became of an entry."""
         return False
+
+    def seen(self) -> Counter[str]:
+        """How much of each thing happened that the laws are about."""
+        seen = Counter[str]()
+        for (_, ending), count in self.witness.settled.items():
+            seen[ending] += count
+        return seen
 
     def _compare(self, books: dict[StreamKey, Mapping[str, int]]) -> None:
         """The store counted what its answers said, and the notices say the same, but for answers that were lost."""

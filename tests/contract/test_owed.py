@@ -222,6 +222,17 @@ async def test_a_long_file_between_fresh_entries_delays_none_of_them(subject: Su
     assert (await subject.owed.survey()).streams[1].backlog == 1_500
 
 
+async def test_with_a_probe_everything_that_is_owed_becomes_backlog(subject: Subject) -> None:
+    await subject.add("a", "b", "c", age_ms=1_000)
+    probe = await subject.owed.claim(VIEWS, Lane.BACKLOG, 1, 10**9, probe=True)
+    assert names(probe) == ["a"]
+    assert await claim(subject, lane=Lane.LIVE) is None
+    await subject.add("d")
+    assert names(await must(subject, lane=Lane.LIVE)) == ["d"]
+    assert names(await must(subject, lane=Lane.BACKLOG)) == ["b", "c"]
+    assert (await subject.owed.survey()).streams[1].backlog == 3
+
+
 async def test_a_leased_entry_however_old_moves_no_mark(subject: Subject) -> None:
     await subject.add("a", age_ms=29_000)
     held = await must(subject)

@@ -21,6 +21,17 @@ class HangingTikTok(ScriptedTikTok):
         raise AssertionError
 
 
+class SlowTikTok:
+    """Two seconds a call."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+
+    async def send(self, call: Call) -> Reply:
+        await self._rig.clock.sleep(2)
+        return await self._rig.tiktok.send(call)
+
+
 async def test_what_is_owed_is_delivered_in_full_calls_and_told() -> None:
     rig = Rig()
     await rig.owe(1200)
@@ -78,6 +89,23 @@ async def test_an_outage_opens_the_gate_and_a_ladder_of_real_entries_closes_it()
     assert moves[-2:] == [("open", "probing"), ("probing", "closed")]
 
 
+async def test_what_comes_after_an_outage_is_not_taken_along_by_what_came_just_before_its_end() -> None:
+    """Entries of the last half minute were still live when the gate closed, and then drew the mark over all."""
+    rig = Rig()
+    rig.tiktok.script = lambda _: BAD_GATEWAY
+    await rig.owe(1000)
+    async with rig.running(rig.destination(sender=SlowTikTok(rig), concurrency=1)):
+        await rig.clock.advance(40)
+        await rig.owe(20_000)
+        rig.tiktok.script = lambda _: OK
+        while rig.gate_moves()[-1] != ("probing", "closed"):
+            await rig.clock.advance(1)
+        fresh = await rig.owe(1)
+        await rig.clock.advance(40)
+        assert rig.tiktok.stored[f"Purchase/{fresh[0]}"] == 1
+        assert (await rig.survey()).backlog > 5_000, "it would have waited for these"
+
+
 async def test_a_half_recovered_tiktok_meets_small_probes_only() -> None:
     rig = Rig()
     rig.tiktok.script = lambda items: BAD_GATEWAY if len(items) > 10 else OK
@@ -108,7 +136,7 @@ async def test_unknown_outcomes_keep_the_first_claim_and_proven_ones_forget_it()
     async with rig.running():
         await rig.clock.advance(5)
     assert {notice.ambiguous for notice in rig.heard(EntriesReturned)} == {False}
-    claimed = await rig.store.owed.claim(StreamKey("d", CONVERSION), Lane.LIVE, 1, 10**6)
+    claimed = await rig.store.owed.claim(StreamKey("d", CONVERSION), Lane.BACKLOG, 1, 10**6)
     assert claimed is not None
     assert claimed.lease.first_ms == claimed.now_ms
 

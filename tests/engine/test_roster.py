@@ -71,9 +71,11 @@ class FirstAsked(WeatheredOwed):
         super().__init__(rig.store.owed, Weather())
         self.rig, self.at = rig, -1.0
 
-    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
+    async def claim(
+        self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int, *, probe: bool = False
+    ) -> Claimed | None:
         self.at = self.rig.clock.monotonic() if self.at < 0 else self.at
-        return await super().claim(stream, lane, limit, max_bytes)
+        return await super().claim(stream, lane, limit, max_bytes, probe=probe)
 
 
 async def test_ten_replicas_started_together_do_not_ask_together() -> None:

@@ -27,8 +27,10 @@ class Weather:
         self.used: int | None = None
         self.limit = 0
 
-    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
-        return await self._store.owed.claim(stream, lane, limit, max_bytes)
+    async def claim(
+        self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int, *, probe: bool = False
+    ) -> Claimed | None:
+        return await self._store.owed.claim(stream, lane, limit, max_bytes, probe=probe)
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Settled:
         return await self._store.owed.settle(lease, settlement)

@@ -80,9 +80,11 @@ class MemoryOwed:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
+    async def claim(
+        self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int, *, probe: bool = False
+    ) -> Claimed | None:
         one, now = self._state.stream(stream), self._state.clock.now_ms()
-        one.move_mark(now, self._state.live_age_ms)
+        one.move_mark(now, 0 if probe else self._state.live_age_ms)
         for held in [held for held in one.leases.values() if not one.inside(held.first, held.last)]:
             del one.leases[held.first]
         for due, ids in one.runs(now):

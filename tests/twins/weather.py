@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
+from relay.core.archive import Moved, ReplayJob, Requeue, Step
 from relay.core.delivery.gate import GateRecord
 from relay.core.delivery.mode import ModeRecord
 from relay.core.errors import StoreTrouble, StoreUnavailable
-from relay.core.event import Claimed, Lane, Lapsed, Lease, Settled, Settlement, Shed, StoreSurvey, StreamKey
-from relay.ports import GateStore, ModeStore, Overflow, Owed, Roster
+from relay.core.event import Claimed, DeadLetter, Lane, Lapsed, Lease, Settled, Settlement, Shed, StoreSurvey, StreamKey
+from relay.ports import DeadLetters, GateStore, ModeStore, Overflow, Owed, Replays, Roster
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,8 +56,10 @@ class WeatheredOwed:
     owed: Owed
     weather: Weather
 
-    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
-        return await self.weather.through(self.owed.claim, stream, lane, limit, max_bytes)
+    async def claim(
+        self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int, *, probe: bool = False
+    ) -> Claimed | None:
+        return await self.weather.through(self.owed.claim, stream, lane, limit, max_bytes, probe=probe)
 
     async def settle(self, lease: Lease, settlement: Settlement) -> Settled:
         return await self.weather.through(self.owed.settle, lease, settlement)
@@ -95,6 +98,43 @@ class WeatheredOverflow:
 
     async def shed(self) -> Shed | None:
         return await self.weather.through(self.overflow.shed)
+
+
+@dataclass
+class WeatheredReplays:
+    """``ports.Replays`` through weather."""
+
+    replays: Replays
+    weather: Weather
+
+    async def load(self) -> ReplayJob | None:
+        return await self.weather.through(self.replays.load)
+
+    async def save(self, job: ReplayJob, expected_version: int, *, new: bool = False) -> bool:
+        return await self.weather.through(self.replays.save, job, expected_version, new=new)
+
+    async def move(self, version: int, step: Step, moves: Sequence[Requeue] = ()) -> Moved | None:
+        return await self.weather.through(self.replays.move, version, step, moves)
+
+
+@dataclass
+class WeatheredLetters:
+    """``ports.DeadLetters`` through weather."""
+
+    letters: DeadLetters
+    weather: Weather
+
+    async def list(self, destination: str, *, after: str = "", limit: int = 100, reason: str = "") -> list[DeadLetter]:
+        return await self.weather.through(self.letters.list, destination, after=after, limit=limit, reason=reason)
+
+    async def get(self, destination: str, letter_id: str) -> DeadLetter | None:
+        return await self.weather.through(self.letters.get, destination, letter_id)
+
+    async def requeue(self, destination: str, ids: Sequence[str], *, released: bool = False) -> int:
+        return await self.weather.through(self.letters.requeue, destination, ids, released=released)
+
+    async def discard(self, destination: str, ids: Sequence[str]) -> int:
+        return await self.weather.through(self.letters.discard, destination, ids)
 
 
 @dataclass

@@ -68,11 +68,14 @@ class RedisOwed:
         self._state = state
         self._memos = memo.MemoReader()
 
-    async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
+    async def claim(
+        self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int, *, probe: bool = False
+    ) -> Claimed | None:
         """See ``ports.Owed.claim``."""
         names = [keys.owed(self._known(stream)), keys.leases(stream), keys.mark(stream)]
         encoded = max(1, max_bytes // ENCODED_SHARE)
-        args = (lane.value, limit, encoded, self._options.lease_ms, self._options.live_age_ms)
+        live_age_ms = 0 if probe else self._options.live_age_ms
+        args = (lane.value, limit, encoded, self._options.lease_ms, live_age_ms)
         reply = await self._client.script("claim", names, args)
         if len(reply) == 1:
             return None
