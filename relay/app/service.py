@@ -30,7 +30,7 @@ from relay.app import parts
 from relay.app.doors import open_admin, open_intake
 from relay.app.mappings import Mappings
 from relay.app.operators import ADMIN_SOURCE, Operators
-from relay.app.store import Store, admin_token, open_store
+from relay.app.store import Store, admin_token, open_store, store_options
 from relay.app.waiting import innermost, until_any
 from relay.config import Loaded
 from relay.core.errors import ConfigError, StoreMismatch, StoreUnavailable
@@ -199,7 +199,7 @@ class Service:
                     store.redis.client,
                     parts.streams_of(self._settings),
                     self._clock.now_ms,
-                    self._settings.journal.replicas,
+                    store_options(self._settings),
                 )
             except StoreUnavailable:
                 await self._clock.sleep(0.2)

@@ -14,7 +14,7 @@ from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.redis.valkey_process import EmbeddedOptions
 from relay.app.parts import streams_of
-from relay.config import Settings
+from relay.config import Settings, key_bytes
 from relay.core.errors import ConfigError
 from relay.engine.shedder import Shedder
 from relay.ports import Clock, Tell
@@ -73,7 +73,7 @@ def embedded_options(settings: Settings) -> EmbeddedOptions:
     )
 
 
-def store_options(settings: Settings, embedded: EmbeddedValkey | None) -> StoreOptions:
+def store_options(settings: Settings, embedded: EmbeddedValkey | None = None) -> StoreOptions:
     """How much may be kept, and how long a lease lasts."""
     journal = settings.journal
     options = StoreOptions(
@@ -86,6 +86,8 @@ def store_options(settings: Settings, embedded: EmbeddedValkey | None) -> StoreO
         live_age_ms=int(settings.delivery.live_age * 1000),
         retention_ms=int(settings.journal.retention * 1000),
         failback_grace_ms=int(2 * settings.journal.timeout * 1000),
+        encryption_keys=tuple(key_bytes(key.get_secret_value()) for key in journal.encryption_key),
+        lost_keys=journal.lost_keys,
     )
     if embedded is None:
         return options

@@ -20,6 +20,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from relay.config.secret_keys import key_bytes
+
 PREFIX = "RELAY_"
 DEFAULT_BASE_URL = "https://business-api.tiktok.com"
 # Conversions of the web, offline and CRM sources, old and new spellings (TikTok sheet §2.5).
@@ -70,6 +72,7 @@ Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0)]
 Names = Annotated[tuple[str, ...], BeforeValidator(comma_list)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(comma_list)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Bytes = Annotated[ByteSize, PlainSerializer(int)]
 
@@ -136,6 +139,16 @@ class Journal(Section):
     ballast: Bytes = ByteSize(32 * 1024**2)
     valkey_max_memory: Bytes | None = None
     timeout: Annotated[Seconds, Field(ge=0.1)] = 5.0
+    encryption_key: Secrets = ()
+    lost_keys: Annotated[tuple[KeyId, ...], BeforeValidator(comma_list)] = ()
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        keys = [key_bytes(secret.get_secret_value()) for secret in value]
+        if len(set(keys)) < len(keys):
+            raise ValueError("lists one key twice")
+        return value
 
     @model_validator(mode="after")
     def _watermarks(self) -> Journal:

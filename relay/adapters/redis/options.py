@@ -17,6 +17,8 @@ class StoreOptions:
     with dictionaries besides the shipped ones. Where a destination stands by, entries lapse after ``retention_ms``.
     ``failback_grace_ms``: how long after a failback what was received before it may still be on its way into the store
     (twice the time an append may take). ``sheds``: above ``high`` engagement is given up, and intake goes on.
+    ``encryption_keys``: the first seals, all open; without any nothing is sealed. ``lost_keys``: ids of keys that are
+    gone.
     """
 
     max_bytes: int | None = None
@@ -33,5 +35,7 @@ class StoreOptions:
     retention_ms: int = 86_400_000
     failback_grace_ms: int = 10_000
     dictionaries: Path | None = None
+    encryption_keys: tuple[bytes, ...] = ()
+    lost_keys: tuple[str, ...] = ()
     disk_low: Callable[[], str] = str
     disk_free: Callable[[], int | None] = lambda: None
