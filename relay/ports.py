@@ -22,6 +22,7 @@ from relay.core.event import (
     Shed,
     StoreSurvey,
     StreamKey,
+    Trimmed,
 )
 from relay.core.incident import Incident
 from relay.core.incident_log import LogEntry
@@ -160,6 +161,18 @@ class Roster(Protocol):
 
     async def leave(self, replica: str) -> None:
         """Say that it delivers no more."""
+        ...
+
+
+class Bounds(Protocol):
+    """Limits of age and bytes on what is kept for people; what is beyond is given up, the oldest first."""
+
+    async def trim_letters(self, destination: str) -> Trimmed:
+        """Give up a bounded number of dead letters; each is counted as ``trimmed`` in the books."""
+        ...
+
+    async def trim_reports(self, destination: str) -> Trimmed:
+        """Give up incidents that are over; never the latest."""
         ...
 
 

@@ -16,6 +16,7 @@ from relay.adapters.redis.valkey_process import EmbeddedOptions
 from relay.app.parts import streams_of
 from relay.config import Settings, key_bytes
 from relay.core.errors import ConfigError
+from relay.engine.bounds import Housekeeping
 from relay.engine.shedder import Shedder
 from relay.ports import Clock, Tell
 
@@ -29,6 +30,7 @@ class Store:
     redis: RedisStore
     embedded: EmbeddedValkey | None
     shedder: Shedder | None = None
+    housekeeping: Housekeeping | None = None
 
     def disk_free(self) -> int | None:
         """Free bytes under the embedded server; None elsewhere."""
@@ -40,6 +42,8 @@ class Store:
             tasks.create_task(self.redis.watch(stopping), name="watch the store")
             if self.shedder:
                 tasks.create_task(self.shedder.run(stopping), name="make room")
+            if self.housekeeping:
+                tasks.create_task(self.housekeeping.run(stopping), name="keep to the limits")
             if self.embedded:
                 tasks.create_task(self.embedded.watch(stopping), name="watch the embedded server")
 
@@ -60,7 +64,8 @@ async def open_store(stack: AsyncExitStack, settings: Settings, clock: Clock, te
     redis = await RedisStore.open(client, streams_of(settings), clock, store_options(settings, embedded), tell)
     stack.push_async_callback(redis.close)
     shedder = Shedder(redis.overflow, clock, tell) if settings.journal.on_full == "shed" else None
-    return Store(redis, embedded, shedder)
+    names = [destination.name for destination in settings.destinations]
+    return Store(redis, embedded, shedder, Housekeeping(redis.bounds, names, clock, tell))
 
 
 def embedded_options(settings: Settings) -> EmbeddedOptions:
@@ -88,6 +93,10 @@ def store_options(settings: Settings, embedded: EmbeddedValkey | None = None) ->
         failback_grace_ms=int(2 * settings.journal.timeout * 1000),
         encryption_keys=tuple(key_bytes(key.get_secret_value()) for key in journal.encryption_key),
         lost_keys=journal.lost_keys,
+        letters_age_ms=int(settings.dead_letters.max_age * 1000),
+        letters_bytes=int(settings.dead_letters.max_bytes),
+        reports_age_ms=int(settings.reports.max_age * 1000),
+        reports_bytes=int(settings.reports.max_bytes),
     )
     if embedded is None:
         return options

@@ -7,20 +7,11 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ByteSize,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from relay.config.secret_keys import key_bytes
+from relay.config.section import Bytes, KeyId, Name, Names, Port, Seconds, Secrets, Section, comma_list
 
 PREFIX = "RELAY_"
 DEFAULT_BASE_URL = "https://business-api.tiktok.com"
@@ -44,7 +35,6 @@ DEFAULT_CONVERSIONS = (
     "InstallApp",
     "Registration",
 )
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 EVENT_SOURCE_TO_PRESET = {
     "web": "tiktok-conversions",
     "crm": "tiktok-conversions",
@@ -52,35 +42,6 @@ EVENT_SOURCE_TO_PRESET = {
     "offline": "tiktok-offline-conversions",
 }
 PRESETS = frozenset(EVENT_SOURCE_TO_PRESET.values())
-
-
-def seconds(value: object) -> object:
-    """``"30s"``, ``"4h"``, ``"7d"`` or a plain number of seconds → float; anything else is left for pydantic."""
-    if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", value)):
-        return float(found[1]) * UNITS[found[2] or "s"]
-    return value
-
-
-def comma_list(value: object) -> object:
-    """``"a, b"`` → ``["a", "b"]``; lists stay."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0)]
-Names = Annotated[tuple[str, ...], BeforeValidator(comma_list)]
-Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(comma_list)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Bytes = Annotated[ByteSize, PlainSerializer(int)]
-
-
-class Section(BaseModel):
-    """A table of relay.toml; unknown keys are errors, because a typo must not be silence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Intake(Section):
@@ -120,7 +81,7 @@ class Segment(Section):
     write_keys: Secrets = ()
     trust_batches: bool = False
     consent_categories: Names = ("Advertising",)
-    sources: dict[Name, Source] = {}
+    sources: dict[Name, Source] = Field(default_factory=dict)
 
 
 class Journal(Section):
@@ -155,6 +116,20 @@ class Journal(Section):
         if self.low >= self.high:
             raise ValueError("journal.low must be below journal.high")
         return self
+
+
+class DeadLetters(Section):
+    """How long and how many dead letters of a destination are kept; what is beyond is given up, the oldest first."""
+
+    max_age: Annotated[Seconds, Field(ge=60)] = 90 * 86_400.0
+    max_bytes: Bytes = ByteSize(256 * 1024**2)
+
+
+class Reports(Section):
+    """How long and how many incidents of a destination are kept, besides that there are 50 at most."""
+
+    max_age: Annotated[Seconds, Field(ge=60)] = 400 * 86_400.0
+    max_bytes: Bytes = ByteSize(64 * 1024**2)
 
 
 class Delivery(Section):
@@ -256,6 +231,8 @@ class Settings(BaseSettings):
     segment: Segment = Segment()
     journal: Journal = Journal()
     delivery: Delivery = Delivery()
+    dead_letters: DeadLetters = DeadLetters()
+    reports: Reports = Reports()
     admin: Admin = Admin()
     mapping: Mapping_ = Mapping_()
     log: Log = Log()

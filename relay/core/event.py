@@ -1,6 +1,7 @@
 """The nouns that travel: event, entry, lease, settlement. Times are integer milliseconds since the epoch, UTC.
 
 What is made once for every event that comes in or goes out is a named tuple: half the time of a frozen dataclass.
+Long because the words of the whole relay stand here, each with what it means.
 """
 
 from __future__ import annotations
@@ -217,6 +218,15 @@ class Shed:
 
     stream: StreamKey
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """What one piece of trimming gave up. ``fullness``: of the limit that is nearest, before; over 1 something goes."""
+
+    count: int
+    fullness: float
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -369,6 +369,23 @@ class EntriesShed:
 
 
 @dataclass(frozen=True, slots=True)
+class LettersWeighed:
+    """How much of their limit of age or bytes, whichever is nearer, the dead letters of a destination have reached."""
+
+    destination: str
+    fullness: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsTrimmed:
+    """The oldest dead letters or reports were given up, because they were beyond their limit of age or bytes."""
+
+    destination: str
+    what: str  # dead_letters | reports
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class FailoverStarted:
     """A destination that stood by sends now: everything received at ``since_ms`` or later."""
 
@@ -425,6 +442,8 @@ Notice = (
     | IncidentClosed
     | EntriesLapsed
     | EntriesShed
+    | LettersWeighed
+    | RecordsTrimmed
     | FailoverStarted
     | FailbackStarted
     | FailbackFinished

@@ -151,6 +151,15 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("move", 4, ["released", 1, "engagement", 0]),
     ("move", 4, ["", 1, "engagement", 0]),
     ("move", 2, []),
+    ("trim", 2, ["x", 0, 5, 0]),
+    ("trim", 2, [0, -1, 5, 0]),
+    ("trim", 2, [0, 0, 5000, 0]),
+    ("trim", 3, [0, 0, 5, 2, "engagement", "conversion"]),
+    ("trim", 3, [0, 0, 5, 1]),
+    ("sealed", 1, ["e", "", 5, 32]),
+    ("sealed", 1, ["e", "x", 5, 32, "abcd"]),
+    ("sealed", 1, ["e", "", 0, 32, "abcd"]),
+    ("sealed", 2, ["e", "", 5, 32, "abcd"]),
     ("sample", 1, []),
     ("sample", 1, [0, 5]),
     ("sample", 1, [0, 5, 1001]),
@@ -228,6 +237,8 @@ async def test_hostile_arguments_change_nothing(
         "drop": [make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)],
         "locate": [keys.owed(VIEWS), keys.owed(ORDERS)],
         "roster": [keys.roster(), keys.owed(VIEWS)],
+        "trim": [keys.dead("shop"), keys.intake_books(), keys.books(VIEWS)],
+        "sealed": [keys.owed(VIEWS), keys.owed(ORDERS)],
     }[name][:how_many]
     before = await everything(redis_store)
     with pytest.raises(StoreMisused):

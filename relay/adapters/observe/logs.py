@@ -50,6 +50,7 @@ LEVELS: Mapping[type, str] = {
     told.TellingFailed: ERROR,
     told.IncidentOpened: WARNING,
     told.IncidentClosed: INFO,
+    told.RecordsTrimmed: WARNING,
     told.FailoverStarted: WARNING,
     told.FailbackStarted: INFO,
     told.FailbackFinished: INFO,
@@ -63,6 +64,7 @@ SUMMED_UP = frozenset(
         told.LoopLagged,
         told.EntriesLapsed,
         told.EntriesShed,
+        told.LettersWeighed,
     }
 )
 BAD_TURNS = frozenset({"died", "ballast_given_up"})

@@ -112,6 +112,8 @@ class Metrics:
             told.IncidentClosed: lambda notice: families.incident_open.labels(notice.destination).set(0),
             told.EntriesShed: lambda notice: families.settled.labels(*notice.stream, "shed").inc(notice.count),
             told.EntriesLapsed: lambda notice: families.settled.labels(*notice.stream, "lapsed").inc(notice.count),
+            told.LettersWeighed: lambda notice: families.letters_limit.labels(notice.destination).set(notice.fullness),
+            told.RecordsTrimmed: lambda one: families.trimmed.labels(one.destination, one.what).inc(one.count),
             told.FailoverStarted: _nothing,  # the survey's mode shows these
             told.FailbackStarted: _nothing,
             told.FailbackFinished: _nothing,
@@ -234,6 +236,9 @@ class Metrics:
             families.dead_letters.labels(destination, reason)
         for result in (RELOADED, REFUSED):
             families.mapping_reloads.labels(destination, result)
+        for what in ("dead_letters", "reports"):
+            families.trimmed.labels(destination, what)
+        families.letters_limit.labels(destination)
         families.mapping_refused.labels(destination)
         families.incident_open.labels(destination)
         families.request_seconds.ensure(destination)

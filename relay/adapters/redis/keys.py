@@ -58,12 +58,15 @@ def mark(stream: StreamKey) -> str:
 
 
 def books(stream: StreamKey) -> str:
-    """Hash of the ledger: counters of design promise 2, ``duplicates``, ``discarded``, and ``v:<CUR>`` owed values."""
+    """Hash of the ledger: counters of design promise 2, ``duplicates``, and ``v:<CUR>`` owed values.
+
+    Letters kept no more: ``discarded`` by an operator, ``trimmed`` by a limit, ``erased`` with a person's data.
+    """
     return f"{prefix()}books:{stream.destination}:{stream.klass.value}"
 
 
 def intake_books() -> str:
-    """Hash: ``bytes`` that the intake's own dead letters take."""
+    """Hash: ``bytes`` that the intake's own dead letters take, and how many were ``trimmed``."""
     return f"{prefix()}books:{INTAKE}"
 
 

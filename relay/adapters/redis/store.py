@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from relay.adapters.redis import keys, vault
+from relay.adapters.redis.bounds import RedisBounds
 from relay.adapters.redis.codec import SHIPPED, Codec, SealingCodec, load_dictionaries
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.dead_letters import RedisDeadLetters
@@ -30,7 +31,7 @@ from relay.ports import Clock, Tell
 
 
 class RedisStore:
-    """``.inbox .owed .dead_letters .gates .tracks .incidents .modes .roster .overflow`` as in ``relay.ports``.
+    """``.inbox .owed .dead_letters .gates .tracks .incidents .modes .roster .overflow .bounds`` as in ``relay.ports``.
 
     ``.state`` knows whether entries are taken.
     """
@@ -54,6 +55,7 @@ class RedisStore:
         self.modes = RedisModes(client, options)
         self.roster = RedisRoster(client)
         self.overflow = RedisOverflow(client, streams, self.state)
+        self.bounds = RedisBounds(client, options)
 
     @classmethod
     async def open(

@@ -66,6 +66,8 @@ EVERY: list[Notice] = [
     told.IncidentClosed("tiktok", "tiktok-1", 61.5, 100, 99, 1),
     told.EntriesLapsed(VIEWS, 700),
     told.EntriesShed(VIEWS, 250),
+    told.LettersWeighed("tiktok", 0.85),
+    told.RecordsTrimmed("tiktok", "dead_letters", 12),
     told.FailoverStarted("tiktok", NOW_MS - 2_400_000),
     told.FailbackStarted("tiktok", NOW_MS - 2_400_000),
     told.FailbackFinished("tiktok", NOW_MS - 2_400_000, NOW_MS),
