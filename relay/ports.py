@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from relay.core.archive import Archived, Moved, ReplayJob, Requeue, Step
 from relay.core.delivery.gate import GateRecord
 from relay.core.delivery.mode import ModeRecord
 from relay.core.event import (
@@ -176,6 +177,46 @@ class Bounds(Protocol):
         ...
 
 
+class Archive(Protocol):
+    """What is kept of what was delivered, unmatched or filtered, by class, in the order of these endings."""
+
+    async def page(self, klass: EntryClass, *, after: str = "", limit: int = 200) -> Sequence[Archived]:
+        """The next events, strictly after an id."""
+        ...
+
+    async def trim(self) -> int:
+        """Let go of a bounded number of those that ended longer ago than the retention; how many."""
+        ...
+
+
+class Replays(Protocol):
+    """The record of the one replay there is, and its steps."""
+
+    async def load(self) -> ReplayJob | None:
+        """The record of the one under way, or of the last one."""
+        ...
+
+    async def save(self, job: ReplayJob, expected_version: int, *, new: bool = False) -> bool:
+        """Store ``job`` with version ``expected_version + 1``; False when another version is stored.
+
+        ``new``: in place of the one before, all of it; else state, owner and end only. A job with an owner is ``held``
+        from then on, until its lease falls due.
+        """
+        ...
+
+    async def move(self, version: int, step: Step, moves: Sequence[Requeue] = ()) -> Moved | None:
+        """One step of the job of this version: owe archived events again, write down how far it is, renew its lease.
+
+        At most some hundred events, all of one class. Each leaves the archive for all its targets in one atomic call
+        with the step, unless it is to be kept; it keeps the time TikTok may first have got it, and is counted as
+        requeued. One that is not in the archive any more is left out. A target with an ``event_id`` gets it unless it
+        is remembered there, and then counts a duplicate.
+        None, and nothing changed: the job is not running, or in other hands. After StoreUnavailable only ``load`` tells
+        whether the step was taken.
+        """
+        ...
+
+
 class Overflow(Protocol):
     """What may be given up when the store is full."""
 
@@ -185,10 +226,11 @@ class Overflow(Protocol):
         ...
 
     async def shed(self) -> Shed | None:
-        """Give up a bounded number of engagement entries, those received first, of whichever destination.
+        """Give up a bounded number of archived events, those that ended first, or of engagement entries.
 
-        No more than it takes to come below the low watermark, about, however many replicas do so. Never a conversion,
-        and never an entry in a lease, due or not. None: it is below, or there is nothing left to give up.
+        Entries only when the archive is empty and the store is one that sheds: those received first, of whichever
+        destination, never a conversion, and never an entry in a lease, due or not. No more than it takes to come below
+        the low watermark, about, however many replicas do so. None: it is below, or there is nothing left to give up.
         """
         ...
 

@@ -20,10 +20,11 @@ from relay.core.delivery.mode import Mode
 from relay.core.errors import ConfigError
 from relay.core.event import EntryClass, StreamKey
 from relay.core.segment.select import Route
+from relay.engine.append import Appender
 from relay.engine.delivery import OTHER_SENDERS, Delivery, Destination
 from relay.engine.intake import Intake
 from relay.engine.trace import TraceParts, Tracer
-from relay.ports import Clock
+from relay.ports import Clock, Tell
 
 # Names of the TikTok destinations in an ``integrations`` object, old spellings included (Segment sheet §5).
 INTEGRATION_NAMES = {
@@ -89,6 +90,14 @@ def routes(settings: Settings, mappings: Mapping[str, LiveMapping]) -> list[Rout
         Route(destination.name, INTEGRATION_NAMES[destination.preset], mappings[destination.name].matches, conversions)
         for destination in settings.destinations
     ]
+
+
+def intake(
+    settings: Settings, redis: RedisStore, appender: Appender, routes: Sequence[Route], clock: Clock, tell: Tell
+) -> Intake:
+    """Who gives events to the destinations that want them, and to the archive what none wants."""
+    archives = (lambda: redis.state.archives) if settings.journal.archive else None
+    return Intake(appender, lambda: routes, clock, tell, frozenset(settings.segment.consent_categories), archives)
 
 
 def access_tokens(settings: Settings) -> tuple[dict[str, Callable[[], str]], dict[str, FileSecret]]:

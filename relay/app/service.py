@@ -104,8 +104,7 @@ class Service:
         delivery = await self._delivery(stack, redis)
         appender = Appender(redis.inbox, int(self._settings.intake.max_queue), appended=delivery.wake)
         routes = parts.routes(self._settings, self._mappings.live)
-        categories = frozenset(self._settings.segment.consent_categories)
-        intake = Intake(appender, lambda: routes, self._clock, self._tell, categories)
+        intake = parts.intake(self._settings, redis, appender, routes, self._clock, self._tell)
         survey = Survey(
             redis.owed,
             self._clock,

@@ -18,6 +18,7 @@ from relay.config import Settings, key_bytes
 from relay.core.errors import ConfigError
 from relay.engine.bounds import Housekeeping
 from relay.engine.shedder import Shedder
+from relay.engine.trimmer import Trimmer
 from relay.ports import Clock, Tell
 
 TOKEN_BYTES = 24
@@ -25,12 +26,13 @@ TOKEN_BYTES = 24
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An opened store. ``embedded`` is None where Redis is somebody else's, ``shedder`` where nothing is shed."""
+    """An opened store. ``embedded`` is None where Redis is somebody else's."""
 
     redis: RedisStore
     embedded: EmbeddedValkey | None
-    shedder: Shedder | None = None
-    housekeeping: Housekeeping | None = None
+    shedder: Shedder
+    trimmer: Trimmer
+    housekeeping: Housekeeping
 
     def disk_free(self) -> int | None:
         """Free bytes under the embedded server; None elsewhere."""
@@ -40,10 +42,9 @@ class Store:
         """Keep the state fresh, room in it and the embedded server alive until stopped."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.redis.watch(stopping), name="watch the store")
-            if self.shedder:
-                tasks.create_task(self.shedder.run(stopping), name="make room")
-            if self.housekeeping:
-                tasks.create_task(self.housekeeping.run(stopping), name="keep to the limits")
+            tasks.create_task(self.shedder.run(stopping), name="make room")
+            tasks.create_task(self.trimmer.run(stopping), name="trim the archive")
+            tasks.create_task(self.housekeeping.run(stopping), name="keep to the limits")
             if self.embedded:
                 tasks.create_task(self.embedded.watch(stopping), name="watch the embedded server")
 
@@ -63,9 +64,9 @@ async def open_store(stack: AsyncExitStack, settings: Settings, clock: Clock, te
     client = connect(url, settings.journal.timeout)
     redis = await RedisStore.open(client, streams_of(settings), clock, store_options(settings, embedded), tell)
     stack.push_async_callback(redis.close)
-    shedder = Shedder(redis.overflow, clock, tell) if settings.journal.on_full == "shed" else None
+    shedder, trimmer = Shedder(redis.overflow, clock, tell), Trimmer(redis.archive, clock)
     names = [destination.name for destination in settings.destinations]
-    return Store(redis, embedded, shedder, Housekeeping(redis.bounds, names, clock, tell))
+    return Store(redis, embedded, shedder, trimmer, Housekeeping(redis.bounds, names, clock, tell))
 
 
 def embedded_options(settings: Settings) -> EmbeddedOptions:
@@ -86,6 +87,7 @@ def store_options(settings: Settings, embedded: EmbeddedValkey | None = None) ->
         high=journal.high,
         low=journal.low,
         sheds=journal.on_full == "shed",
+        archive=journal.archive,
         replicas=journal.replicas,
         lease_ms=int(journal.lease * 1000),
         live_age_ms=int(settings.delivery.live_age * 1000),

@@ -96,6 +96,7 @@ class Journal(Section):
     replicas: int = Field(0, ge=0, le=9)
     lease: Annotated[Seconds, Field(ge=1)] = 30.0
     retention: Annotated[Seconds, Field(ge=1)] = 86_400.0
+    archive: bool = False
     disk_floor: Bytes = ByteSize(256 * 1024**2)
     ballast: Bytes = ByteSize(32 * 1024**2)
     valkey_max_memory: Bytes | None = None

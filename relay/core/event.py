@@ -1,7 +1,7 @@
 """The nouns that travel: event, entry, lease, settlement. Times are integer milliseconds since the epoch, UTC.
 
 What is made once for every event that comes in or goes out is a named tuple: half the time of a frozen dataclass.
-Long because the words of the whole relay stand here, each with what it means.
+Long because the ports speak these words and no others.
 """
 
 from __future__ import annotations
@@ -196,12 +196,16 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a settlement really did. ``held`` is False when lease or number no longer matched: nothing changed."""
+    """What a settlement really did. ``held`` is False when lease or number no longer matched: nothing changed.
+
+    ``unarchived`` of those delivered or unmatched should have gone to the archive, and could not.
+    """
 
     held: bool
     delivered: int = 0
     dead: int = 0
     unmatched: int = 0
+    unarchived: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +218,7 @@ class Lapsed:
 
 @dataclass(frozen=True, slots=True)
 class Shed:
-    """What one piece of shedding ended: the oldest entries of one stream."""
+    """What one piece of shedding gave up: the oldest entries of one stream, or of the archive (``archive.ARCHIVE``)."""
 
     stream: StreamKey
     count: int
@@ -294,9 +298,17 @@ ENDINGS = (
 )
 
 
+class ArchiveSurvey(NamedTuple):
+    """How much is archived: events by class, bytes about, and when the oldest of them ended (None: nothing did)."""
+
+    events: Mapping[EntryClass, int]
+    used_bytes: int = 0
+    oldest_ms: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class StoreSurvey:
-    """State of the whole store. Bytes; ``max_bytes`` 0 means no limit is known."""
+    """State of the whole store. Bytes; ``max_bytes`` 0: no limit is known; ``archive`` None: nothing is archived."""
 
     streams: tuple[StreamSurvey, ...]
     dead: Mapping[str, int]  # destination → dead letters kept
@@ -304,3 +316,4 @@ class StoreSurvey:
     max_bytes: int
     now_ms: int
     disk_free_bytes: int | None = None
+    archive: ArchiveSurvey | None = None

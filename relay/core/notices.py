@@ -386,6 +386,20 @@ class RecordsTrimmed:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveShed:
+    """The store was over its high watermark: the oldest of the archive was given up before anything that is owed."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveMissed:
+    """Events that were delivered or filtered are not in the archive: it could not be written. Nothing else failed."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class FailoverStarted:
     """A destination that stood by sends now: everything received at ``since_ms`` or later."""
 
@@ -444,6 +458,8 @@ Notice = (
     | EntriesShed
     | LettersWeighed
     | RecordsTrimmed
+    | ArchiveShed
+    | ArchiveMissed
     | FailoverStarted
     | FailbackStarted
     | FailbackFinished

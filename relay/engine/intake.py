@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from relay.core.archive import FILTERED
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import Event, NewEntry, Reject
-from relay.core.notices import EventsReceived, Outcome, Why, WorthIgnored
+from relay.core.notices import ArchiveMissed, EventsReceived, Outcome, Why, WorthIgnored
 from relay.core.segment.consent import ADVERTISING
 from relay.core.segment.decode import Misfit
-from relay.core.segment.select import Route, select
+from relay.core.segment.select import Route, keepable, select
 from relay.core.segment.worth import appraise
 from relay.engine.append import MAX_ENTRIES, Appender
 from relay.engine.passed_over import PassedOver
@@ -57,12 +58,15 @@ class Intake:
         clock: Clock,
         tell: Tell,
         categories: frozenset[str] = ADVERTISING,
+        archives: Callable[[], bool] | None = None,
     ) -> None:
+        """``archives`` says whether what no subscription wants is kept; None: it never is."""
         self._appender = appender
         self._routes = routes
         self._clock = clock
         self._tell = tell
         self._categories = categories
+        self._archives = archives
         self.passed_over = PassedOver()
 
     def receive(
@@ -95,7 +99,11 @@ class Intake:
         Sorted before anything waits: what waits is the entry with its bytes, and the parsed tree, ten times as large,
         is free for the next request while it is still in the processor's cache.
         """
-        entries, why = self._sort(event, source, sdk, self._clock.now_ms())
+        received_ms = self._clock.now_ms()
+        entries, why = self._sort(event, source, sdk, received_ms)
+        if why and self._archives and self._archives():
+            kept = self._for_archive(event, why, Door(source, sdk, received_ms))
+            return self._archive_one(kept, why, source, started)
         return self._store_one(entries, why, source, started)
 
     async def _store_one(self, entries: list[NewEntry], why: Why, source: str, started: float) -> Receipt:
@@ -109,6 +117,25 @@ class Intake:
             raise
         self._tell(EventsReceived(source, outcome, 1, why, self._clock.monotonic() - started))
         return RECEIPTS[outcome]
+
+    async def _archive_one(self, kept: list[NewEntry], why: Why, source: str, started: float) -> Receipt:
+        """A filtered event: whether it could be archived is no concern of its sender."""
+        await self._archive(kept)
+        return await self._store_one([], why, source, started)
+
+    async def _archive(self, kept: Sequence[NewEntry]) -> None:
+        if not kept:
+            return
+        try:
+            await self._appender.submit(kept)
+        except (StoreUnavailable, StoreMisused):
+            self._tell(ArchiveMissed(len(kept)))
+
+    def _for_archive(self, event: Event, why: Why, door: Door) -> list[NewEntry]:
+        """A filtered event on its way into the archive; none that its sender or the visitor refused to have sent."""
+        if not keepable(event.body, why, self._routes(), door.sdk, self._categories):
+            return []
+        return [NewEntry(FILTERED, event.id, event.raw, door.received_ms, door.source)]
 
     async def _receive_all(self, decoded: Collection[Event | Misfit], door: Door, started: float) -> Receipt:
         tally: Tally = {}
@@ -141,6 +168,8 @@ class Intake:
     async def _store(self, events: Sequence[Event], misfits: Sequence[Misfit], door: Door, tally: Tally) -> None:
         entries: list[NewEntry] = []
         owners: list[int] = []  # how many entries each wanted event has
+        kept: list[NewEntry] = []
+        archives = bool(self._archives and self._archives())
         for event in events:
             owned, why = self._sort(event, *door)
             if owned:
@@ -148,10 +177,10 @@ class Intake:
                 owners.append(len(owned))
             else:
                 _count(tally, Outcome.FILTERED, why)
+                kept += self._for_archive(event, why, door) if archives else ()
         rejects = [Reject(door.source, misfit.why.value, misfit.raw, door.received_ms) for misfit in misfits]
-        if not entries and not rejects:
-            return
-        flags = await self._appender.submit(entries, rejects)
+        flags = await self._appender.submit(entries, rejects) if entries or rejects else ()
+        await self._archive(kept)
         place = 0
         for count in owners:
             fresh = any(flags[place : place + count])

@@ -13,7 +13,14 @@ from itertools import groupby
 from relay.core.delivery.account import Endings
 from relay.core.errors import StoreUnavailable
 from relay.core.event import Attempt, Burial, Claimed, DeadReason, Rest, Settled, Settlement, Worth
-from relay.core.notices import EntriesBuried, EntriesDelivered, EntriesReturned, EntriesUnmatched, LeaseLost
+from relay.core.notices import (
+    ArchiveMissed,
+    EntriesBuried,
+    EntriesDelivered,
+    EntriesReturned,
+    EntriesUnmatched,
+    LeaseLost,
+)
 from relay.ports import Clock, Owed, Tell
 
 FIRST_WAIT_S = 0.2
@@ -55,6 +62,8 @@ class Settling:
             self._tell(LeaseLost(claimed.lease.stream, claimed.lease.first_id))
             return False
         self._tell_endings(claimed, endings, settled)
+        if settled.unarchived:
+            self._tell(ArchiveMissed(settled.unarchived))
         if left and rest is not Rest.KEEP:
             self._tell(EntriesReturned(claimed.lease.stream, left, ambiguous=rest is Rest.RELEASE))
         return True

@@ -1,12 +1,16 @@
-"""Makes room in a full store: gives up the oldest engagement, so that conversions are still taken in."""
+"""Makes room in a full store: gives up the archive, and then, where that was chosen, the oldest engagement.
+
+So conversions are still taken in.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
 
+from relay.core.archive import ARCHIVE
 from relay.core.errors import StoreMisused, StoreUnavailable
-from relay.core.notices import EntriesShed
+from relay.core.notices import ArchiveShed, EntriesShed
 from relay.ports import Clock, Overflow, Tell
 
 EVERY_S = 0.2
@@ -35,4 +39,5 @@ class Shedder:
             shed = await self._overflow.shed()
             if shed is None:
                 return
-            self._tell(EntriesShed(shed.stream, shed.count))
+            archived = shed.stream.destination == ARCHIVE
+            self._tell(ArchiveShed(shed.count) if archived else EntriesShed(shed.stream, shed.count))

@@ -94,11 +94,13 @@ class Survey:
         for stream in survey.streams:
             owed[stream.stream.destination] += stream.sendable  # what stands by is nobody's task
             backlog[stream.stream.destination] += stream.backlog
-        self._used = self._used.with_sample(now, survey.used_bytes)
+        # The archive gives way to everything else, so the store is not full of it.
+        used = survey.used_bytes - (survey.archive.used_bytes if survey.archive else 0)
+        self._used = self._used.with_sample(now, used)
         etas = {}
         for destination, count in owed.items():
             trend = self._trends.get(destination, Trend()).with_sample(now, count)
             self._trends[destination] = trend
             etas[destination] = drain_eta(count, backlog[destination], trend.rate)
-        full = full_eta(survey.used_bytes, survey.max_bytes, self._used.rate)
+        full = full_eta(used, survey.max_bytes, self._used.rate)
         return StoreSurveyed(survey, self._gates(), self._paces(), etas, full, modes=self._modes())

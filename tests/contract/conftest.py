@@ -17,7 +17,19 @@ from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.event import NO_WORTH, EntryClass, NewEntry, StreamKey, Worth
-from relay.ports import DeadLetters, GateStore, Inbox, Incidents, ModeStore, Overflow, Owed, Roster, Tracks
+from relay.ports import (
+    Archive,
+    DeadLetters,
+    GateStore,
+    Inbox,
+    Incidents,
+    ModeStore,
+    Overflow,
+    Owed,
+    Replays,
+    Roster,
+    Tracks,
+)
 from tests.contract.valkey import running_valkey, valkey_server
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
@@ -48,6 +60,8 @@ class Subject:
     tracks: Tracks
     roster: Roster
     overflow: Overflow
+    archive: Archive
+    replays: Replays
 
     @property
     def now_ms(self) -> int:
@@ -83,6 +97,8 @@ def ports_of(store: MemoryStore | RedisStore, clock: FakeClock | SystemClock) ->
         store.tracks,
         store.roster,
         store.overflow,
+        store.archive,
+        store.replays,
     )
 
 
@@ -100,14 +116,21 @@ class Stores:
         streams: Sequence[StreamKey] = STREAMS,
         retention_ms: int = RETENTION_MS,
         grace_ms: int = GRACE_MS,
+        *,
+        archive: bool = False,
     ) -> Subject:
         if self.socket is None:
             clock = FakeClock(int(time.time() * 1000))
-            memory = MemoryStore(streams, clock, lease_ms, live_age_ms, retention_ms, grace_ms)
+            memory = MemoryStore(streams, clock, lease_ms, live_age_ms, retention_ms, grace_ms, archive=archive)
             memory.overflow.pressed = True
             return ports_of(memory, clock)
         options = StoreOptions(
-            lease_ms=lease_ms, live_age_ms=live_age_ms, retention_ms=retention_ms, failback_grace_ms=grace_ms
+            lease_ms=lease_ms,
+            live_age_ms=live_age_ms,
+            retention_ms=retention_ms,
+            failback_grace_ms=grace_ms,
+            archive=archive,
+            sheds=True,
         )
         store = await RedisStore.open(connect(f"unix://{self.socket}"), streams, SystemClock(), options)
         self._opened.append(store)

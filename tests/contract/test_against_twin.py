@@ -18,9 +18,23 @@ from relay.adapters.redis.connect import connect
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
+from relay.core.archive import FILTERED, Archived, ReplayAsk, ReplayJob, Requeue, Step, Target
 from relay.core.delivery.mode import Mode, ModeRecord, declared, failed_back, failed_over, next_step
-from relay.core.event import Burial, Claimed, DeadReason, Lane, Lapsed, NewEntry, Rest, Settlement, StreamSurvey, Worth
-from relay.ports import DeadLetters, Owed
+from relay.core.event import (
+    Burial,
+    Claimed,
+    DeadReason,
+    EntryClass,
+    Lane,
+    Lapsed,
+    NewEntry,
+    Rest,
+    Settlement,
+    StreamKey,
+    StreamSurvey,
+    Worth,
+)
+from relay.ports import DeadLetters, Owed, Replays
 from tests.contract.conftest import ORDERS, STREAMS, VIEWS
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
@@ -52,7 +66,8 @@ class Pair:
 
     async def step(self) -> None:
         await self.dice.choices(
-            [self.append, self.claim, self.settle, self.settle_late, self.move, self.turn], weights=[4, 6, 5, 1, 1, 1]
+            [self.append, self.claim, self.settle, self.settle_late, self.move, self.turn, self.replay],
+            weights=[4, 6, 5, 1, 1, 1, 1],
         )[0]()
         await self.compare()
 
@@ -64,7 +79,7 @@ class Pair:
             name = f"{self.made}"
             age = self.dice.choice((0, 0, 0, 60_000))
             worth = Worth(self.dice.choice((-3, 1, 2, 50)) * 100_000, self.dice.choice(("EUR", "USD", "")))
-            stream = self.dice.choice((ORDERS, VIEWS))
+            stream = self.dice.choice((ORDERS, VIEWS, ORDERS, VIEWS, FILTERED))
             entries.append(NewEntry(stream, name, name.encode(), now - age, "web", worth))
         assert await self.ours.inbox.append(entries) == await self.twin.inbox.append(entries)
 
@@ -118,6 +133,26 @@ class Pair:
             moved = [await port.discard("shop", ids) for port, ids in zip(ports, chosen, strict=True)]
         assert moved[0] == moved[1]
 
+    async def replay(self) -> None:
+        """One step of a job that never ends; what was filtered goes to one stream or two."""
+        stores: tuple[Replays, ...] = (self.ours.replays, self.twin.replays)
+        klass, wanted = self.dice.choice(list(EntryClass)), []
+        for event, other in zip(*await self.archived(klass), strict=True):
+            if self.dice.random() < 0.5:
+                streams, keep = self.dice.choice(((ORDERS,), (VIEWS,), (VIEWS, ORDERS))), self.dice.random() < 0.2
+                name = "" if event.destination else event.raw.decode()
+                targets = tuple([Target(one, name) for one in streams if name] or [Target(StreamKey("shop", klass))])
+                wanted.append([Requeue(one, targets, keep and bool(name)) for one in (event, other)])
+        step = Step(str(len(wanted)), {"looked": len(wanted), "overlap": self.dice.choice((-1, 1))})
+        moved = [await port.move(1, step, [pair[at] for pair in wanted]) for at, port in enumerate(stores)]
+        assert moved[0] == moved[1]
+        assert moved[0] is not None
+        jobs = [await port.load() for port in stores]
+        assert told_job(jobs[0]) == told_job(jobs[1])
+
+    async def archived(self, klass: EntryClass) -> list[Sequence[Archived]]:
+        return [await port.page(klass, limit=1000) for port in (self.ours.archive, self.twin.archive)]
+
     async def turn(self) -> None:
         """A step that a mode may take next, as the engine does: declared first, by whom nothing was claimed yet.
 
@@ -145,6 +180,9 @@ class Pair:
         letters = [await port.list("shop", limit=1000) for port in self.dead_letters]
         ours_as_told, twin_as_told = [[(*told(one), one.reason) for one in listed] for listed in letters]
         assert ours_as_told == twin_as_told
+        for klass in EntryClass:
+            ours_kept, twin_kept = await self.archived(klass)
+            assert [told_archived(one) for one in ours_kept] == [told_archived(one) for one in twin_kept]
 
 
 def settlement(claimed: Claimed, fates: Sequence[str], reasons: Sequence[DeadReason], rest: Rest) -> Settlement:
@@ -163,7 +201,21 @@ def settlement(claimed: Claimed, fates: Sequence[str], reasons: Sequence[DeadRea
 
 
 def told(entry: Any) -> Any:
-    return entry.raw, entry.received_ms, entry.worth, entry.accepted, entry.first_ms, entry.released
+    return entry.raw, entry.received_ms, entry.worth, entry.accepted, doubt(entry.first_ms), entry.released
+
+
+def told_archived(event: Archived) -> Any:
+    return event._replace(id="", first_ms=doubt(event.first_ms))
+
+
+def doubt(first_ms: int) -> int:
+    """The twin's clock stands still: times of claims differ, those that were brought along do not."""
+    return first_ms if first_ms in (0, 1_234) else -1
+
+
+def told_job(job: ReplayJob | None) -> Any:
+    assert job is not None
+    return job.cursor, {name: count for name, count in job.counts.items() if count}, job.value_micros
 
 
 def seen(look: StreamSurvey) -> Any:
@@ -178,11 +230,15 @@ async def test_the_scripts_and_the_twin_agree(running_valkey: Path, seed: int) -
         connect(f"unix://{running_valkey}"),
         STREAMS,
         SystemClock(),
-        StoreOptions(lease_ms=HOUR_MS, live_age_ms=LIVE_AGE_MS, retention_ms=HOUR_MS, failback_grace_ms=0),
+        StoreOptions(
+            lease_ms=HOUR_MS, live_age_ms=LIVE_AGE_MS, retention_ms=HOUR_MS, failback_grace_ms=0, archive=True
+        ),
     )
     clock = FakeClock(int(time.time() * 1000))
-    twin = MemoryStore(STREAMS, clock, HOUR_MS, LIVE_AGE_MS, retention_ms=HOUR_MS, grace_ms=0)
+    twin = MemoryStore(STREAMS, clock, HOUR_MS, LIVE_AGE_MS, retention_ms=HOUR_MS, grace_ms=0, archive=True)
     try:
+        for port in (ours.replays, twin.replays):
+            assert await port.save(ReplayJob("j", ReplayAsk(0, 1), owner="r1"), 0, new=True)
         pair = Pair(ours, twin, random.Random(seed))
         for _ in range(STEPS):
             await pair.step()

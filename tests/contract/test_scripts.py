@@ -136,6 +136,8 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
         ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 1, *REFUSED, first_ms])
         for first_ms in ("", "x", -1, "1.5", "1e3", "nan", 10**16, "9" * 17)
     ),
+    ("settle", 7, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0]),
+    ("settle", 7, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, "shop", "more"]),
     ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 0, 0, 0]),
     ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 0, 0, 0, 0, 0]),
     ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", "many", 0, 0, 0, 0]),
@@ -228,6 +230,7 @@ async def test_hostile_arguments_change_nothing(
             *(make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)),
             keys.dead("shop"),
             keys.attempts("shop"),
+            keys.archive(EntryClass.ENGAGEMENT),
         ],
         "move": [keys.dead("shop"), keys.intake_books(), keys.owed(VIEWS), keys.books(VIEWS)],
         "gate": [keys.gate("shop"), keys.gate("app")],
@@ -272,7 +275,7 @@ async def test_a_key_of_a_wrong_type_ends_nothing(redis_store: RedisStore, make:
 
 async def test_shedding_goes_in_pieces_below_ten_milliseconds(running_valkey: Path) -> None:
     client = connect(f"unix://{running_valkey}")
-    store = await RedisStore.open(client, STREAMS, SystemClock())
+    store = await RedisStore.open(client, STREAMS, SystemClock(), StoreOptions(sheds=True))
     store.state.room_bytes = 1
     events = traffic(3, SystemClock().now_ms())
     raws = [orjson.dumps(next(events)) for _ in range(100)]
@@ -357,7 +360,7 @@ async def test_the_letters_above_are_hostile_only_by_their_change(redis_store: R
         keys.attempts("shop"),
     ]
     args: list[Any] = [first, 1, "engagement", 5, "keep", 9, 0, 0, 0, 1, first, *REFUSED[1:], 9]
-    assert await redis_store.client.script("settle", names, args) == [1, 0, 0, 1]
+    assert await redis_store.client.script("settle", names, args) == [1, 0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("make", [keys.owed, keys.books, lambda _: keys.dead(keys.INTAKE)])

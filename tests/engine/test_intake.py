@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from relay.core.archive import FILTERED
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import EntryClass, Event, JsonObject, StreamKey, Worth
-from relay.core.notices import EventsReceived, Notice, Outcome, StoreLost, Why, WorthIgnored
+from relay.core.notices import ArchiveMissed, EventsReceived, Notice, Outcome, StoreLost, Why, WorthIgnored
 from relay.core.segment.decode import Decoded, Misfit, webhook_event
 from relay.core.segment.select import Route
 from relay.engine.append import Appender
@@ -49,6 +50,7 @@ class Desk:
         self.clock = FakeClock()
         self.told: list[Notice] = []
         self.routes = [WEB]
+        self.room = True
         self.appender = Appender(self.inbox, 10**9)
         self.intake = Intake(self.appender, lambda: self.routes, self.clock, self.told.append)
 
@@ -172,3 +174,60 @@ async def test_a_mistake_of_ours_leaves_the_event_with_the_sender(desk: Desk) ->
     with pytest.raises(StoreMisused):
         await desk.intake.receive([order(POISON.decode())], "shop", sdk=False)
     assert desk.counted() == {(Outcome.DEFERRED, Why.STORE): 1}
+
+
+@pytest.fixture
+def archiving(desk: Desk) -> Desk:
+    desk.intake = Intake(desk.appender, lambda: desk.routes, desk.clock, desk.told.append, archives=lambda: desk.room)
+    return desk
+
+
+async def test_what_no_subscription_wants_is_archived_and_still_filtered(archiving: Desk) -> None:
+    desk = archiving
+    cart = order("1", event="Cart Viewed")
+    assert await desk.intake.receive([cart], "shop", sdk=False) == Receipt(filtered=1)
+    both = [order("2"), order("3", event="Cart Viewed"), cart]
+    assert await desk.intake.receive(both, "shop", sdk=False) == Receipt(accepted=1, filtered=2)
+    assert [(entry.event_id, entry.stream) for entry in desk.inbox.entries] == [
+        ("1", FILTERED),
+        ("2", StreamKey("web", EntryClass.CONVERSION)),
+        ("3", FILTERED),
+    ]
+    assert (desk.inbox.entries[0].raw, desk.inbox.entries[0].received_ms) == (cart.raw, START_MS)
+
+
+async def test_what_somebody_refused_is_never_archived(archiving: Desk) -> None:
+    """Also where no subscription wants it today: a mapping of tomorrow must not find it."""
+    desk = archiving
+    refused = {"consent": {"categoryPreferences": {"Advertising": False}}}
+    events = [
+        order("1", event="Cart Viewed", context=refused),
+        order("2", event="Cart Viewed", integrations={"TikTok Conversions": False}),
+        order("3", context=refused),
+        order("4", type="delete"),
+        order("segment-test-message-5", event="Cart Viewed"),
+    ]
+    for event in events:
+        await desk.intake.receive([event], "shop", sdk=False)
+    await desk.intake.receive([order("6", event="Cart Viewed", integrations={"All": False})], "shop", sdk=True)
+    assert await desk.intake.receive(events, "shop", sdk=False) == Receipt(filtered=5)
+    assert not desk.inbox.calls
+    await desk.intake.receive([order("7", event="Cart Viewed", integrations={"All": False})], "shop", sdk=False)
+    assert [entry.event_id for entry in desk.inbox.entries] == ["7"], "Segment Replay writes this into everything"
+
+
+async def test_a_store_without_room_for_the_archive_is_not_asked(archiving: Desk) -> None:
+    archiving.room = False
+    await archiving.intake.receive([order(event="Cart Viewed")], "shop", sdk=False)
+    await archiving.intake.receive([order(event="Cart Viewed"), order("2")], "shop", sdk=False)
+    assert archiving.inbox.calls == [1]
+
+
+async def test_an_archive_that_cannot_be_written_is_no_concern_of_the_sender(archiving: Desk) -> None:
+    desk = archiving
+    desk.inbox.trouble = StoreUnavailable(StoreTrouble.AWAY)
+    assert await desk.intake.receive([order(event="Cart Viewed")], "shop", sdk=False) == Receipt(filtered=1)
+    desk.inbox.trouble = None
+    poisoned = order(POISON.decode(), event="Cart Viewed")
+    assert await desk.intake.receive([poisoned, order("2")], "shop", sdk=False) == Receipt(accepted=1, filtered=1)
+    assert [notice for notice in desk.told if isinstance(notice, ArchiveMissed)] == [ArchiveMissed(1)] * 2

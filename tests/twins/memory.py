@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
+from relay.core.archive import ARCHIVE, FILTERED
 from relay.core.delivery.gate import GateRecord
 from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.errors import StoreMisused
@@ -32,7 +33,8 @@ from relay.core.event import (
 from relay.core.incident import Incident
 from relay.core.incident_log import LogEntry
 from relay.ports import Clock
-from tests.twins.shelves import BOUND, EPOCHS, Held, Id, State, Stream, Window, parse, text
+from tests.twins.archive import MemoryArchive, MemoryReplays, archive_ended, archive_filtered, remember
+from tests.twins.shelves import BOUND, Held, Id, State, Stream, Window, parse, text
 from tests.twins.tracks import MemoryTracks
 
 GONE_MS = 10_000
@@ -46,20 +48,22 @@ class MemoryInbox:
     async def append(self, entries: Sequence[NewEntry], rejects: Sequence[Reject] = ()) -> list[bool]:
         now = self._state.clock.now_ms()
         for new in entries:
-            self._state.stream(new.stream)
+            if new.stream != FILTERED or not self._state.archives:
+                self._state.stream(new.stream)
         for reject in rejects:
             self._state.bury(_reject_letter(reject, now))
         return [self._owe(new, now) for new in entries]
 
     def _owe(self, new: NewEntry, now: int) -> bool:
+        fresh = remember(self._state, new.stream, new.event_id)
+        if new.stream == FILTERED:
+            if fresh:
+                archive_filtered(self._state, new)
+            return fresh
         stream = self._state.stream(new.stream)
-        length, looked_up = EPOCHS[new.stream.klass]
-        epoch, key = now // length, (new.stream.destination, new.event_id)
-        known = [self._state.seen.setdefault((new.stream.klass, epoch - back), set()) for back in range(looked_up)]
-        if any(key in one for one in known):
+        if not fresh:
             stream.books["duplicates"] += 1
             return False
-        known[0].add(key)
         stream.books["accepted"] += 1
         stream.add(now, Entry("", new.raw, new.received_ms, new.source, new.worth))
         return True
@@ -119,11 +123,19 @@ class MemoryOwed:
             raise StoreMisused("an entry outside the lease")
         if any(not 0 <= burial.first_ms <= BOUND for burial in settlement.dead):
             raise StoreMisused("no time")
+        if self._state.archives:
+            self._archive(one, lease.stream, held, settlement)
         delivered = sum(self._end(one, id_, "delivered") for id_ in settlement.delivered)
         unmatched = sum(self._end(one, id_, "unmatched") for id_ in settlement.unmatched)
         dead = sum(self._bury(one, lease.stream, burial) for burial in settlement.dead)
         self._leave(one, held, settlement.rest)
         return Settled(held=True, delivered=delivered, dead=dead, unmatched=unmatched)
+
+    def _archive(self, one: Stream, stream: StreamKey, held: Held, settlement: Settlement) -> None:
+        for ids, delivered in ((settlement.delivered, True), (settlement.unmatched, False)):
+            for id_ in ids:
+                if (entry := one.entries.get(parse(id_))) is not None:
+                    archive_ended(self._state, stream, entry, held, delivered=delivered)
 
     @staticmethod
     def _end(one: Stream, id_: str, counter: str) -> bool:
@@ -272,7 +284,7 @@ class MemoryModes:
 
 
 class MemoryOverflow:
-    """``pressed`` is set by whoever tests; entries are shed as long as it is."""
+    """``pressed`` is set by whoever tests; the archive, then entries are shed as long as it is."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -280,6 +292,8 @@ class MemoryOverflow:
         self.piece = 250
 
     async def shed(self) -> Shed | None:
+        if self.pressed and (gone := self._shed_archive()):
+            return gone
         oldest: dict[StreamKey, int] = {}
         for key, one in self._state.streams.items():
             if (ids := self._loose(key, one)) and self.pressed:
@@ -289,6 +303,18 @@ class MemoryOverflow:
         stream = min(oldest, key=lambda key: oldest[key])
         others = [at for key, at in oldest.items() if key != stream]
         return Shed(stream, self._give_up(stream, max(min(others, default=BOUND), oldest[stream])))
+
+    def _shed_archive(self) -> Shed | None:
+        """The archive whose first event ended first gives way."""
+        firsts = [(next(iter(kept)), klass) for klass, kept in self._state.archive.items() if kept]
+        if not firsts:
+            return None
+        klass = min(firsts)[1]
+        kept = self._state.archive[klass]
+        gone = list(kept)[:2_000]
+        for id_ in gone:
+            del kept[id_]
+        return Shed(StreamKey(ARCHIVE, klass), len(gone))
 
     def _give_up(self, stream: StreamKey, until_ms: int) -> int:
         one, count = self._state.stream(stream), 0
@@ -319,8 +345,11 @@ class MemoryStore:
         live_age_ms: int = 30_000,
         retention_ms: int = 86_400_000,
         grace_ms: int = 10_000,
+        *,
+        archive: bool = False,
     ) -> None:
         self.state = State(streams, clock, lease_ms, live_age_ms)
+        self.state.archives = archive
         self.inbox = MemoryInbox(self.state)
         self.owed = MemoryOwed(self.state)
         self.dead_letters = MemoryDeadLetters(self.state)
@@ -330,6 +359,8 @@ class MemoryStore:
         self.modes = MemoryModes(self.state, retention_ms, grace_ms)
         self.roster = MemoryRoster(clock)
         self.overflow = MemoryOverflow(self.state)
+        self.archive = MemoryArchive(self.state, retention_ms)
+        self.replays = MemoryReplays(self.state)
 
 
 def _survey(key: StreamKey, one: Stream) -> StreamSurvey:

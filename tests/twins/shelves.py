@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from relay.core.archive import Archived
 from relay.core.delivery.gate import GateRecord
 from relay.core.delivery.mode import ModeRecord
 from relay.core.errors import StoreMisused
@@ -144,6 +145,9 @@ class State:
         self.pauses: set[str] = set()
         self.attempts: dict[str, list[Attempt]] = {key.destination: [] for key in streams}
         self.modes: dict[str, ModeRecord] = {}
+        self.archives = False
+        self.archive: dict[EntryClass, dict[Id, Archived]] = {klass: {} for klass in EntryClass}
+        self.archive_ids = {klass: Ids() for klass in EntryClass}
 
     def stream(self, key: StreamKey) -> Stream:
         if key not in self.streams:

@@ -26,6 +26,7 @@ class Families:
         self._calls()
         self._owed()
         self._store()
+        self._archive()
         self._mappings()
         self._process()
 
@@ -162,6 +163,17 @@ class Families:
         self.clock_skew = self._gauge("clock_skew_seconds", "Clock of the store minus clock of this process.")
         self.redis_up = self._gauge("redis_up", "1 while the store answers.")
         self.embedded = self._counter("embedded_changes_total", "What happened to the embedded Valkey.", "change")
+
+    def _archive(self) -> None:
+        self.archived = self._gauge("archive_events", "Delivered and filtered events kept for replays.", "class")
+        self.archive_bytes = self._gauge("archive_bytes", "Memory the archive uses, about.")
+        self.archive_shed = self._counter("archive_shed_total", "Archived events given up because the store was full.")
+        self.archive_missed = self._counter(
+            "archive_missed_total", "Delivered or filtered events that could not be archived."
+        )
+        self.replayed = self._counter(
+            "replayed_entries_total", "Entries owed again by a replay.", "destination", "class"
+        )
 
     def _mappings(self) -> None:
         self.mapping_reloads = self._counter(

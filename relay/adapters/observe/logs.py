@@ -65,6 +65,8 @@ SUMMED_UP = frozenset(
         told.EntriesLapsed,
         told.EntriesShed,
         told.LettersWeighed,
+        told.ArchiveShed,
+        told.ArchiveMissed,
     }
 )
 BAD_TURNS = frozenset({"died", "ballast_given_up"})

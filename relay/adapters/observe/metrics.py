@@ -114,6 +114,8 @@ class Metrics:
             told.EntriesLapsed: lambda notice: families.settled.labels(*notice.stream, "lapsed").inc(notice.count),
             told.LettersWeighed: lambda notice: families.letters_limit.labels(notice.destination).set(notice.fullness),
             told.RecordsTrimmed: lambda one: families.trimmed.labels(one.destination, one.what).inc(one.count),
+            told.ArchiveShed: lambda notice: families.archive_shed.inc(notice.count),
+            told.ArchiveMissed: lambda notice: families.archive_missed.inc(notice.count),
             told.FailoverStarted: _nothing,  # the survey's mode shows these
             told.FailbackStarted: _nothing,
             told.FailbackFinished: _nothing,
@@ -221,11 +223,14 @@ class Metrics:
             self._start_destination(destination)
         self._families.dead_letters.labels("-", REJECTED)
         self._families.letters_kept.labels("-")
+        for klass in EntryClass:
+            self._families.archived.labels(klass)
 
     def _start_destination(self, destination: str) -> None:
         families = self._families
         for klass in EntryClass:
             families.delay.ensure(destination, klass)
+            families.replayed.labels(destination, klass)
             families.leases_lost.labels(destination, klass)
             for lane in Lane:
                 families.delivered.labels(destination, klass, lane)

@@ -11,6 +11,7 @@ from relay.core import notices as told
 from relay.core.event import StreamKey
 from relay.core.notices import Notice, Outcome
 
+ARCHIVE_LINES = {told.ArchiveShed: "archive_shed", told.ArchiveMissed: "archive_missed"}
 TURNED_AWAY = frozenset({Outcome.REFUSED, Outcome.DEFERRED, Outcome.DEAD})
 
 
@@ -43,6 +44,7 @@ class Summary:
         self._remarks: dict[str, Counter[str]] = {}
         self._lapsed = Counter[StreamKey]()
         self._shed = Counter[StreamKey]()
+        self._archive = Counter[str]()
         self._surveyed: told.StoreSurveyed | None = None
 
     def add(self, notice: Notice) -> None:
@@ -57,6 +59,8 @@ class Summary:
             self._lapsed[notice.stream] += notice.count
         elif isinstance(notice, told.EntriesShed):
             self._shed[notice.stream] += notice.count
+        elif isinstance(notice, told.ArchiveShed | told.ArchiveMissed):
+            self._archive[ARCHIVE_LINES[type(notice)]] += notice.count
         elif isinstance(notice, told.StoreSurveyed):
             self._surveyed = notice
 
@@ -84,6 +88,8 @@ class Summary:
             for stream, count in counts.items():
                 fields = {"destination": stream.destination, "class": stream.klass.value, "count": count}
                 yield Line(level, event, fields)
+        for event, count in self._archive.items():
+            yield Line("warning", event, {"count": count})
         if self._surveyed:
             yield from backlog_lines(self._surveyed)
 

@@ -73,6 +73,10 @@ class SurveyGauges:
         self._families.journal.set(survey.used_bytes)
         self._families.journal_limit.set(survey.max_bytes)
         self._families.full_eta.set(full_eta)
+        if survey.archive is not None:
+            self._families.archive_bytes.set(survey.archive.used_bytes)
+            for klass, events in survey.archive.events.items():
+                self._families.archived.labels(klass).set(events)
         if survey.disk_free_bytes is not None:
             self._families.disk_free.set(survey.disk_free_bytes)
 

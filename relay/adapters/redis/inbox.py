@@ -12,6 +12,7 @@ from relay.adapters.redis import keys, memo
 from relay.adapters.redis.codec import Codec
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.options import StoreOptions
+from relay.core.archive import FILTERED
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import NO_WORTH, EntryClass, NewEntry, Reject, StreamKey
 from relay.ports import Clock
@@ -36,6 +37,8 @@ class RedisInbox:
         self._client, self._clock, self._codec, self._options = client, clock, codec, options
         self._admit, self._digest_key = admit, digest_key
         self._names = {stream: (keys.owed(stream), keys.books(stream)) for stream in streams}
+        if options.archive:  # to the script it is a stream like any other, so ids are remembered as for one
+            self._names[FILTERED] = keys.archive(FILTERED.klass), keys.books(FILTERED)
         self._digests: dict[str, Any] = {}
         self._shelves: dict[EntryClass, Shelf] = {}
         self._memos = memo.MemoWriter()

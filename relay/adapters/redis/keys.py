@@ -65,6 +65,20 @@ def books(stream: StreamKey) -> str:
     return f"{prefix()}books:{stream.destination}:{stream.klass.value}"
 
 
+def archive(klass: EntryClass) -> str:
+    """Stream of what was delivered or filtered.
+
+    Fields ``e`` and ``m`` as in ``owed``, ``d`` the destination (absent: filtered), ``f`` the earliest time TikTok may
+    have got it, ``u`` when no subscription matched it at delivery.
+    """
+    return f"{prefix()}archive:{klass.value}"
+
+
+def replay() -> str:
+    """Hash: the record of the replay under way, or of the last one; ``n:<name>`` counts, ``v:<CUR>`` values moved."""
+    return prefix() + "replay"
+
+
 def intake_books() -> str:
     """Hash: ``bytes`` that the intake's own dead letters take, and how many were ``trimmed``."""
     return f"{prefix()}books:{INTAKE}"

@@ -21,12 +21,14 @@ class StoreOptions:
     (twice the time an append may take). ``sheds``: above ``high`` engagement is given up, and intake goes on.
     ``encryption_keys``: the first seals, all open; without any nothing is sealed. ``lost_keys``: ids of keys that are
     gone.
+    ``archive``: what is delivered or filtered is kept for ``retention_ms``.
     """
 
     max_bytes: int | None = None
     high: float = 0.95
     low: float = 0.90
     sheds: bool = False
+    archive: bool = False
     replicas: int = 0
     lease_ms: int = 30_000
     live_age_ms: int = 30_000

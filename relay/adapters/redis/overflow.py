@@ -1,4 +1,4 @@
-"""Giving up the oldest engagement entries when the store is full: which stream is next, in pieces."""
+"""What is given up when the store is full, in pieces: the oldest of the archive, then the oldest engagement owed."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ from collections.abc import Sequence
 from relay.adapters.redis import keys, memo
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.state import StoreState
+from relay.core.archive import ARCHIVE
 from relay.core.event import EntryClass, Shed, StreamKey
+from relay.core.trace import parse_id
 
 PIECE = 250
 """Entries that are shed in one call at most: about 3 ms."""
+ARCHIVE_PIECE = 2_000
+"""Entries that leave the archive in one call at most: they are dropped by the node, in less than a millisecond."""
 NOBODY_ELSE = 8 * 10**15
 ROOM = -1
 NONE_LEFT = 0
 
 
 class RedisOverflow:
-    """See ``ports.Overflow``. ``piece``: entries a call sheds at most."""
+    """See ``ports.Overflow``. ``sheds``: engagement, too; ``piece``: entries a call sheds at most."""
 
-    def __init__(self, client: Client, streams: Sequence[StreamKey], state: StoreState, piece: int = PIECE) -> None:
-        self._client, self._state, self._piece = client, state, piece
+    def __init__(
+        self, client: Client, streams: Sequence[StreamKey], state: StoreState, piece: int = PIECE, *, sheds: bool = True
+    ) -> None:
+        self._client, self._state, self._sheds, self._piece = client, state, sheds, piece
         self._streams = [stream for stream in streams if stream.klass is EntryClass.ENGAGEMENT]
 
     @property
@@ -30,7 +36,10 @@ class RedisOverflow:
 
     async def shed(self) -> Shed | None:
         """See ``ports.Overflow.shed``. Each stream is asked to give up what is older than the others' oldest."""
-        heads = await self._heads()
+        if (archive := await self._oldest_archive()) is not None:
+            count = await self._give_up(archive)
+            return Shed(StreamKey(ARCHIVE, archive), count) if count else None
+        heads = await self._heads() if self._sheds else {}
         while heads:
             stream = min(heads, key=lambda one: heads[one])
             until_ms = min((at for one, at in heads.items() if one != stream), default=NOBODY_ELSE)
@@ -45,6 +54,21 @@ class RedisOverflow:
                 heads[stream] = next_ms
         self._state.nothing_to_shed = True
         return None
+
+    async def _oldest_archive(self) -> EntryClass | None:
+        """The class whose first archived event ended first; None when there is none in any."""
+        commands = [("XRANGE", keys.archive(klass), "-", "+", "COUNT", 1) for klass in EntryClass]
+        firsts = zip(await self._client.many(commands), EntryClass, strict=True)
+        found = [(parse_id(page[0][0].decode()), klass) for page, klass in firsts if page]
+        return min(found)[1] if found else None
+
+    async def _give_up(self, klass: EntryClass) -> int:
+        """The oldest, unless there is room; the server is asked here, so that replicas do not all make room."""
+        name = keys.archive(klass)
+        memory, length = await self._client.many([("INFO", "memory"), ("XLEN", name)])
+        if int(memory["used_memory"]) <= self._state.room_bytes:
+            return 0
+        return int(await self._client.run("XTRIM", name, "MAXLEN", "=", max(0, length - ARCHIVE_PIECE)))
 
     async def _heads(self) -> dict[StreamKey, int]:
         """When the first entry of each stream was received."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -10,10 +10,13 @@ from relay.adapters.redis import attempts, keys, memo, vault
 from relay.adapters.redis.codec import Codec, Locked, Undecodable
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.options import StoreOptions
+from relay.adapters.redis.state import StoreState
 from relay.core.errors import StoreMisused
 from relay.core.event import (
+    ArchiveSurvey,
     Claimed,
     Entry,
+    EntryClass,
     Lane,
     Lease,
     Rest,
@@ -23,6 +26,7 @@ from relay.core.event import (
     StreamKey,
     StreamSurvey,
 )
+from relay.core.trace import parse_id
 
 ENCODED_SHARE = 3
 """``max_bytes`` of a claim bounds raw bytes, the script knows encoded ones: a third at worst on traffic of other shapes
@@ -51,7 +55,7 @@ class Window(NamedTuple):
 
 
 class RedisOwed:
-    """See ``ports.Owed``. ``limit_bytes`` is what the store may take, 0 when nobody knows."""
+    """See ``ports.Owed``."""
 
     def __init__(
         self,
@@ -59,10 +63,10 @@ class RedisOwed:
         streams: Sequence[StreamKey],
         codec: Codec,
         options: StoreOptions,
-        limit_bytes: Callable[[int], int],
+        state: StoreState,
     ) -> None:
         self._client, self._streams, self._codec, self._options = client, tuple(streams), codec, options
-        self._limit_bytes = limit_bytes
+        self._state = state
         self._memos = memo.MemoReader()
 
     async def claim(self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int) -> Claimed | None:
@@ -124,11 +128,14 @@ class RedisOwed:
             accepted = memo.join(burial.accepted)
             args += (burial.entry_id, burial.reason.value, self._codec.encode_text(_bytes(burial.message)), code)
             args += (_bytes(burial.request_id), _bytes(accepted), burial.first_ms)
+        if self._state.archives:
+            names.append(keys.archive(stream.klass))
+            args.append(stream.destination)
         reply = await self._client.script("settle", names, args)
         if not reply[0]:
             return Settled(held=False)
-        _, delivered, unmatched, dead = reply
-        return Settled(held=True, delivered=delivered, dead=dead, unmatched=unmatched)
+        _, delivered, unmatched, dead, unarchived = reply
+        return Settled(held=True, delivered=delivered, dead=dead, unmatched=unmatched, unarchived=unarchived)
 
     async def survey(self) -> StoreSurvey:
         """See ``ports.Owed.survey``."""
@@ -143,6 +150,7 @@ class RedisOwed:
                 ("HGETALL", keys.books(stream)),
                 ("XRANGE", keys.owed(stream), "-", "+", "COUNT", 1),
             )
+        commands += self._archive_looks()
         replies = iter(await self._client.many(commands))
         (seconds, micros), memory = next(replies), next(replies)
         dead = {name: int(next(replies)) for name in destinations}
@@ -151,10 +159,22 @@ class RedisOwed:
             streams=await self._with_oldest(looks),
             dead=dead,
             used_bytes=int(memory["used_memory"]),
-            max_bytes=self._limit_bytes(int(memory["maxmemory"])),
+            max_bytes=self._state.limit_bytes(int(memory["maxmemory"])),
             now_ms=int(seconds) * 1000 + int(micros) // 1000,
             disk_free_bytes=self._options.disk_free(),
+            archive=_archive_of(list(replies)),
         )
+
+    def _archive_looks(self) -> list[tuple[Any, ...]]:
+        """What to ask about the archive: its memory is measured from a few of its nodes."""
+        if not self._options.archive:
+            return []
+        names = [keys.archive(klass) for klass in EntryClass]
+        looks = (
+            (("XLEN", name), ("MEMORY USAGE", name, "SAMPLES", 5), ("XRANGE", name, "-", "+", "COUNT", 1))
+            for name in names
+        )
+        return [look for three in looks for look in three]
 
     async def _with_oldest(self, looks: Sequence[tuple[StreamSurvey, Window]]) -> tuple[StreamSurvey, ...]:
         """Where a stream has a window, the oldest entry that may be claimed is not the first one."""
@@ -202,6 +222,15 @@ class RedisOwed:
         if stream not in self._streams:
             raise StoreMisused(f"unknown stream {stream}")
         return stream
+
+
+def _archive_of(replies: list[Any]) -> ArchiveSurvey | None:
+    """Length, memory and first event of each class's archive."""
+    if not replies:
+        return None
+    lengths, sizes, firsts = replies[::3], replies[1::3], replies[2::3]
+    oldest = min((parse_id(page[0][0].decode())[0] for page in firsts if page), default=None)
+    return ArchiveSurvey(dict(zip(EntryClass, lengths, strict=True)), sum(size or 0 for size in sizes), oldest)
 
 
 def _bytes(text: str) -> bytes:

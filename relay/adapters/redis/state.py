@@ -27,6 +27,7 @@ class StoreState:
         self.trouble: StoreTrouble | None = None
         self.detail = ""
         self.watched = False
+        self._yields = options.sheds or options.archive  # something is given up before intake stops
         self._over = False  # between the watermarks: above the high one not long ago
         self._bare = False  # over, and shedding has come to its end
         self.nothing_to_shed = False  # to be judged with the next look: what was shed before that shows in it
@@ -41,6 +42,11 @@ class StoreState:
             raise StoreUnavailable(StoreTrouble.DISK_LOW, low)
         if self.watched and self.trouble is not None:
             raise StoreUnavailable(self.trouble, self.detail)
+
+    @property
+    def archives(self) -> bool:
+        """Whether what ends goes to the archive: not while there is no room for what is owed."""
+        return self._options.archive and not self._over
 
     @property
     def over(self) -> bool:
@@ -69,8 +75,8 @@ class StoreState:
     def _fullness(self, info: dict[str, Any]) -> tuple[StoreTrouble | None, str]:
         """Two watermarks: a single one would flap at the rate of the look.
 
-        Where entries are shed instead, intake is stopped only when nothing is left to shed or the store fills up
-        faster: when it is as far above the high watermark as the low one is below.
+        Where the archive or entries are given up instead, intake is stopped only when nothing of it is left or the
+        store fills up faster: when it is as far above the high watermark as the low one is below.
         """
         used, server_limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
         limit = self.limit_bytes(server_limit)
@@ -80,14 +86,14 @@ class StoreState:
         self._judge_shedding(share, was_over=was_over)
         if server_limit and used - int(info.get("mem_not_counted_for_evict", 0)) > server_limit:
             return StoreTrouble.FULL, f"{used:,} of {server_limit:,} bytes"
-        if not self._over or (self._options.sheds and not self._bare and share <= 2 * high - low):
+        if not self._over or (self._yields and not self._bare and share <= 2 * high - low):
             return None, ""
-        bare = ", and no engagement is left to shed" if self._bare else ""
+        bare = ", and no engagement is left to shed" if self._bare and self._options.sheds else ""
         return StoreTrouble.OVER_LIMIT, f"{share:.0%} of {limit:,} bytes{bare}"
 
     def _judge_shedding(self, share: float, *, was_over: bool) -> None:
         """Nothing left: below the high watermark all is well, from there on it is as if nothing was ever shed."""
-        if was_over and self._over and self.nothing_to_shed and not self._bare:
+        if self._yields and was_over and self._over and self.nothing_to_shed and not self._bare:
             self._over = self._bare = share > self._options.high
         self._bare = self._bare and self._over
         self.nothing_to_shed = False

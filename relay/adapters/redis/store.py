@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from relay.adapters.redis import keys, vault
+from relay.adapters.redis.archive import RedisArchive, RedisReplays
 from relay.adapters.redis.bounds import RedisBounds
 from relay.adapters.redis.codec import SHIPPED, Codec, SealingCodec, load_dictionaries
 from relay.adapters.redis.connect import Client
@@ -31,10 +32,7 @@ from relay.ports import Clock, Tell
 
 
 class RedisStore:
-    """``.inbox .owed .dead_letters .gates .tracks .incidents .modes .roster .overflow .bounds`` as in ``relay.ports``.
-
-    ``.state`` knows whether entries are taken.
-    """
+    """Its ports, as in ``relay.ports``, each under its name; ``.state`` knows whether entries are taken."""
 
     def __init__(
         self, client: Client, streams: Sequence[StreamKey], clock: Clock, options: StoreOptions, tell: Tell
@@ -47,14 +45,16 @@ class RedisStore:
         self._options = options
         self._watch = Watch(client, self.state, clock, tell, self.verify)
         self.inbox = RedisInbox(client, streams, clock, codec, options, self._admit, self._key)
-        self.owed = RedisOwed(client, streams, codec, options, self.state.limit_bytes)
+        self.owed = RedisOwed(client, streams, codec, options, self.state)
         self.dead_letters = RedisDeadLetters(client, codec)
         self.gates = RedisGates(client)
         self.tracks = RedisTracks(client, codec, self._key)
         self.incidents = RedisIncidents(client, codec)
         self.modes = RedisModes(client, options)
         self.roster = RedisRoster(client)
-        self.overflow = RedisOverflow(client, streams, self.state)
+        self.overflow = RedisOverflow(client, streams, self.state, sheds=options.sheds)
+        self.archive = RedisArchive(client, codec, options)
+        self.replays = RedisReplays(client, clock, self._key)
         self.bounds = RedisBounds(client, options)
 
     @classmethod

@@ -68,6 +68,8 @@ async def _streams(client: Client) -> AsyncIterator[tuple[str, str]]:
     for member in members:
         destination, _, klass = member.rpartition(":")
         yield keys.owed(StreamKey(destination, EntryClass(klass))), "e"
+    for klass in EntryClass:
+        yield keys.archive(klass), "e"
     for destination in destinations:
         yield keys.dead(destination), "e"
         for number in sorted(map(int, await client.run("HKEYS", keys.incidents(destination)))):

@@ -67,6 +67,23 @@ def select(
     return wanted, Why.NONE if wanted else why
 
 
+def keepable(
+    event: JsonObject,
+    why: Why,
+    routes: Sequence[Route],
+    sdk: bool,  # noqa: FBT001 - which of two doors
+    categories: frozenset[str] = ADVERTISING,
+) -> bool:
+    """Whether a filtered event may be archived: only that no subscription matched stands against sending it.
+
+    Who refused, the visitor or the sender, and be it for one destination, is not kept: a mapping of tomorrow must not
+    find it.
+    """
+    if why is not Why.NO_SUBSCRIPTION or forbidden_by_consent(event, categories):
+        return False
+    return not any(forbidden_by_integrations(event, route.integration_names, sdk=sdk) for route in routes)
+
+
 def _never_sent(event: JsonObject) -> Why:
     message_id = event.get("messageId")
     if type(message_id) is str and message_id.startswith(EVENT_TESTER):

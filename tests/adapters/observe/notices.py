@@ -68,6 +68,8 @@ EVERY: list[Notice] = [
     told.EntriesShed(VIEWS, 250),
     told.LettersWeighed("tiktok", 0.85),
     told.RecordsTrimmed("tiktok", "dead_letters", 12),
+    told.ArchiveShed(2_000),
+    told.ArchiveMissed(3),
     told.FailoverStarted("tiktok", NOW_MS - 2_400_000),
     told.FailbackStarted("tiktok", NOW_MS - 2_400_000),
     told.FailbackFinished("tiktok", NOW_MS - 2_400_000, NOW_MS),

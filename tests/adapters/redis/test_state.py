@@ -115,3 +115,20 @@ def test_a_server_out_of_memory_takes_nothing_although_it_sheds() -> None:
     state = shedding()
     assert state.read({"used_memory": 990, "maxmemory": 980})[0] is StoreTrouble.FULL
     assert state.over
+
+
+def test_an_archive_gives_way_before_intake_stops() -> None:
+    state = StoreState(StoreOptions(max_bytes=1000, high=0.95, low=0.90, archive=True))
+    looks = [(state.read({"used_memory": used})[0], state.archives) for used in (940, 951, 999, 910, 899)]
+    assert looks == [(None, True), (None, False), (None, False), (None, False), (None, True)]
+    assert state.read({"used_memory": 960})[0] is None
+    state.nothing_to_shed = True
+    assert state.read({"used_memory": 960}) == (StoreTrouble.OVER_LIMIT, "96% of 1,000 bytes")
+
+
+def test_without_anything_to_give_up_it_makes_no_difference_that_nothing_is_left() -> None:
+    state = StoreState(StoreOptions(max_bytes=1000, high=0.95, low=0.90))
+    assert not state.archives
+    assert state.read({"used_memory": 960})[0] is StoreTrouble.OVER_LIMIT
+    state.nothing_to_shed = True
+    assert state.read({"used_memory": 930})[0] is StoreTrouble.OVER_LIMIT

@@ -3,16 +3,20 @@
 -- not the caller's any more. Counters move by what was really removed, so a repetition counts nothing twice.
 -- The calls that were made are written down in any case: they were made, whoever holds the lease now. A log that cannot
 -- be written fails nothing, and one written twice by a repetition is read once.
--- KEYS  owed, leases, mark, books, dead, attempts
+-- With an archive, what was delivered or is unmatched goes there in the same breath; one that cannot be written fails
+-- nothing.
+-- KEYS  owed, leases, mark, books, dead, attempts; to archive as well: archive
 -- ARGV  first id and number of the lease, class, lease in ms, rest (keep, release or unclaim)
 --       about how many calls the log keeps; calls, then their texts
 --       delivered, then ids; unmatched, then ids; dead, then per letter: id, reason, message, code, request id,
 --       accepted subscriptions (escaped, joined by |), earliest time TikTok may have got it (0: it cannot have it)
--- Reply {1, delivered, unmatched, dead}, or {0} when not held
+--       with an archive: name of the destination
+-- Reply {1, delivered, unmatched, dead, missing in the archive}, or {0} when not held
 local owed, leases, mark_key, books, dead, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local REASONS = { refused = true, unmappable = true, expired = true, overlap = true, ambiguous = true }
 local first, number, class, lease_ms, rest = ARGV[1], ARGV[2], ARGV[3], whole(ARGV[4], 1, BOUND), ARGV[5]
-if #KEYS ~= 6 or not whole(number, 1, BOUND) or not lease_ms or not parse_id(first) then
+local archive, destination = KEYS[7], KEYS[7] and ARGV[#ARGV]
+if #KEYS < 6 or #KEYS > 7 or not whole(number, 1, BOUND) or not lease_ms or not parse_id(first) then
   return refuse('settle: a lease was expected')
 end
 if rest ~= 'keep' and rest ~= 'release' and rest ~= 'unclaim' then return refuse('settle: unknown rest') end
@@ -49,14 +53,14 @@ if not delivered_from then return refuse('settle: an id outside the lease') end
 local unmatched_from, unmatched_to = records(1)
 if not unmatched_from then return refuse('settle: an id outside the lease') end
 local dead_from, dead_to = records(7)
-if not dead_from or arg ~= #ARGV + 1 then return refuse('settle: an id outside the lease') end
+if not dead_from or arg ~= #ARGV + (archive and 0 or 1) then return refuse('settle: an id outside the lease') end
 for at = dead_from, dead_to, 7 do
   if not REASONS[ARGV[at + 1]] then return refuse('settle: unknown reason') end
   if not whole(ARGV[at + 6], 0, BOUND) then return refuse('settle: a time was expected') end
 end
 
 -- From here on everything is written, and nothing may raise.
-local worth, fault, now = {}, nil, now_ms()
+local worth, fault, now, missing = {}, nil, now_ms(), 0
 write_down()
 
 local function fields(id)
@@ -69,11 +73,21 @@ local function remove(id, m)
   add_worth(worth, m or '', -1)
 end
 
-local function remove_all(from, to)
+-- TikTok may have what was delivered since the first claim, unless it may have had it before.
+local function keep(entry, delivered)
+  local record, first_ms = { 'e', entry[2], 'm', entry[4] or '', 'd', destination }, doubt_of(entry)
+  if delivered and (first_ms == 0 or lease.first_ms < first_ms) then first_ms = lease.first_ms end
+  if first_ms > 0 then record[7], record[8] = 'f', first_ms end
+  if not delivered then record[#record + 1], record[#record + 2] = 'u', 1 end
+  if type(pcall_('XADD', archive, '*', unpack(record))) == 'table' then missing = missing + 1 end
+end
+
+local function remove_all(from, to, delivered)
   local removed = 0
   for at = from, to do
     local entry = fields(ARGV[at])
     if entry then
+      if archive then keep(entry, delivered) end
       remove(ARGV[at], entry[4])
       removed = removed + 1
     end
@@ -93,8 +107,8 @@ local function with_accepted(m, names)
   return m
 end
 
-local delivered = remove_all(delivered_from, delivered_to)
-local unmatched = remove_all(unmatched_from, unmatched_to)
+local delivered = remove_all(delivered_from, delivered_to, true)
+local unmatched = remove_all(unmatched_from, unmatched_to, false)
 local buried, reasons = 0, {}
 for at = dead_from, dead_to, 7 do
   local entry = fields(ARGV[at])
@@ -133,4 +147,4 @@ else
   call('HSET', leases, first, lease_text(lease.last, due, lease.number, lease.first_ms, lease.left - removed))
 end
 if fault then return fault end
-return { 1, delivered, unmatched, buried }
+return { 1, delivered, unmatched, buried, missing }
