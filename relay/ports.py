@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from relay.core.archive import Archived, Moved, ReplayJob, Requeue, Step
 from relay.core.delivery.gate import GateRecord
@@ -162,6 +162,30 @@ class Roster(Protocol):
 
     async def leave(self, replica: str) -> None:
         """Say that it delivers no more."""
+        ...
+
+
+class Changes(NamedTuple):
+    """Lines of the list of suppressed people: up to which one, marks and whether they are on it, are there more."""
+
+    last_id: str
+    marks: Sequence[tuple[bytes, bool]]
+    more: bool
+
+
+class Suppressions(Protocol):
+    """The list of people whose events are refused. It holds marks: nobody can read from it who they are."""
+
+    def mark(self, identity: str) -> bytes:
+        """The mark of an identity (``core.segment.people``)."""
+        ...
+
+    async def write(self, identities: Sequence[str], *, on: bool) -> int:
+        """Put them on the list, or take them off; how many lines it has then. The oldest go beyond its limits."""
+        ...
+
+    async def since(self, after: str) -> Changes:
+        """The next lines, strictly after an id, oldest first."""
         ...
 
 

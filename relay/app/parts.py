@@ -21,10 +21,11 @@ from relay.core.errors import ConfigError
 from relay.core.event import EntryClass, StreamKey
 from relay.core.segment.select import Route
 from relay.engine.append import Appender
-from relay.engine.delivery import OTHER_SENDERS, Delivery, Destination
+from relay.engine.delivery import OTHER_SENDERS, Delivery, DeliveryParts, Destination
 from relay.engine.intake import Intake
+from relay.engine.suppression import Suppression
 from relay.engine.trace import TraceParts, Tracer
-from relay.ports import Clock, Tell
+from relay.ports import Chance, Clock, Tell
 
 # Names of the TikTok destinations in an ``integrations`` object, old spellings included (Segment sheet §5).
 INTEGRATION_NAMES = {
@@ -92,12 +93,26 @@ def routes(settings: Settings, mappings: Mapping[str, LiveMapping]) -> list[Rout
     ]
 
 
+def delivery_parts(
+    redis: RedisStore, suppression: Suppression, clock: Clock, chance: Chance, tell: Tell
+) -> DeliveryParts:
+    """What delivery works with."""
+    return DeliveryParts(redis.owed, redis.gates, clock, chance, tell, redis.modes, redis.roster, suppression)
+
+
 def intake(
-    settings: Settings, redis: RedisStore, appender: Appender, routes: Sequence[Route], clock: Clock, tell: Tell
+    settings: Settings,
+    redis: RedisStore,
+    suppression: Suppression,
+    appender: Appender,
+    routes: Sequence[Route],
+    clock: Clock,
+    tell: Tell,
 ) -> Intake:
     """Who gives events to the destinations that want them, and to the archive what none wants."""
     archives = (lambda: redis.state.archives) if settings.journal.archive else None
-    return Intake(appender, lambda: routes, clock, tell, frozenset(settings.segment.consent_categories), archives)
+    categories = frozenset(settings.segment.consent_categories)
+    return Intake(appender, lambda: routes, clock, tell, categories, archives, suppression)
 
 
 def access_tokens(settings: Settings) -> tuple[dict[str, Callable[[], str]], dict[str, FileSecret]]:

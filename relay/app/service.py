@@ -37,7 +37,7 @@ from relay.core.errors import ConfigError, StoreMismatch, StoreUnavailable
 from relay.core.incident import Patience
 from relay.core.notices import ServiceStarted, ServiceStopped, ServiceStopping, StoreWarned, TaskCrashed
 from relay.engine.append import Appender
-from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts
+from relay.engine.delivery import Delivery, DeliveryOptions
 from relay.engine.incidents import IncidentParts, IncidentWatch
 from relay.engine.intake import Intake
 from relay.engine.limits import Limits
@@ -101,10 +101,10 @@ class Service:
     async def _serve(self, stack: AsyncExitStack, store: Store, stopping: asyncio.Event) -> bool:
         """Open the doors, run all tasks until asked to stop; whether the stop was clean."""
         redis = store.redis
-        delivery = await self._delivery(stack, redis)
+        delivery = await self._delivery(stack, store)
         appender = Appender(redis.inbox, int(self._settings.intake.max_queue), appended=delivery.wake)
         routes = parts.routes(self._settings, self._mappings.live)
-        intake = parts.intake(self._settings, redis, appender, routes, self._clock, self._tell)
+        intake = parts.intake(self._settings, redis, store.suppression, appender, routes, self._clock, self._tell)
         survey = Survey(
             redis.owed,
             self._clock,
@@ -224,7 +224,7 @@ class Service:
             )
         )
 
-    async def _delivery(self, stack: AsyncExitStack, redis: RedisStore) -> Delivery:
+    async def _delivery(self, stack: AsyncExitStack, store: Store) -> Delivery:
         """Each destination with a session of its own: one that hangs must not use up another's connections."""
         destinations = []
         for destination in self._settings.destinations:
@@ -239,7 +239,7 @@ class Service:
                     self._tokens[destination.name],
                 )
             )
-        work = DeliveryParts(redis.owed, redis.gates, self._clock, self._chance, self._tell, redis.modes, redis.roster)
+        work = parts.delivery_parts(store.redis, store.suppression, self._clock, self._chance, self._tell)
         options = DeliveryOptions(
             replica=self._replica,
             linger_s=self._settings.delivery.linger,

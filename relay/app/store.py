@@ -18,6 +18,7 @@ from relay.config import Settings, key_bytes
 from relay.core.errors import ConfigError
 from relay.engine.bounds import Housekeeping
 from relay.engine.shedder import Shedder
+from relay.engine.suppression import Suppression
 from relay.engine.trimmer import Trimmer
 from relay.ports import Clock, Tell
 
@@ -33,6 +34,7 @@ class Store:
     shedder: Shedder
     trimmer: Trimmer
     housekeeping: Housekeeping
+    suppression: Suppression
 
     def disk_free(self) -> int | None:
         """Free bytes under the embedded server; None elsewhere."""
@@ -44,6 +46,7 @@ class Store:
             tasks.create_task(self.redis.watch(stopping), name="watch the store")
             tasks.create_task(self.shedder.run(stopping), name="make room")
             tasks.create_task(self.trimmer.run(stopping), name="trim the archive")
+            tasks.create_task(self.suppression.run(stopping), name="whom to refuse")
             tasks.create_task(self.housekeeping.run(stopping), name="keep to the limits")
             if self.embedded:
                 tasks.create_task(self.embedded.watch(stopping), name="watch the embedded server")
@@ -66,7 +69,9 @@ async def open_store(stack: AsyncExitStack, settings: Settings, clock: Clock, te
     stack.push_async_callback(redis.close)
     shedder, trimmer = Shedder(redis.overflow, clock, tell), Trimmer(redis.archive, clock)
     names = [destination.name for destination in settings.destinations]
-    return Store(redis, embedded, shedder, trimmer, Housekeeping(redis.bounds, names, clock, tell))
+    housekeeping = Housekeeping(redis.bounds, names, clock, tell)
+    suppression = Suppression(redis.suppressions, clock, tell, settings.privacy.suppress_most)
+    return Store(redis, embedded, shedder, trimmer, housekeeping, suppression)
 
 
 def embedded_options(settings: Settings) -> EmbeddedOptions:
@@ -95,6 +100,8 @@ def store_options(settings: Settings, embedded: EmbeddedValkey | None = None) ->
         failback_grace_ms=int(2 * settings.journal.timeout * 1000),
         encryption_keys=tuple(key_bytes(key.get_secret_value()) for key in journal.encryption_key),
         lost_keys=journal.lost_keys,
+        suppressed_age_ms=int(settings.privacy.suppress_for * 1000),
+        suppressed_most=settings.privacy.suppress_most,
         letters_age_ms=int(settings.dead_letters.max_age * 1000),
         letters_bytes=int(settings.dead_letters.max_bytes),
         reports_age_ms=int(settings.reports.max_age * 1000),

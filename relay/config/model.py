@@ -133,6 +133,13 @@ class Reports(Section):
     max_bytes: Bytes = ByteSize(64 * 1024**2)
 
 
+class Privacy(Section):
+    """For how long, and for how many people, it is remembered that their events are refused."""
+
+    suppress_for: Annotated[Seconds, Field(ge=60)] = 365 * 86_400.0
+    suppress_most: int = Field(1_000_000, ge=1000, le=10_000_000)
+
+
 class Delivery(Section):
     """How entries leave."""
 
@@ -232,6 +239,7 @@ class Settings(BaseSettings):
     segment: Segment = Segment()
     journal: Journal = Journal()
     delivery: Delivery = Delivery()
+    privacy: Privacy = Privacy()
     dead_letters: DeadLetters = DeadLetters()
     reports: Reports = Reports()
     admin: Admin = Admin()

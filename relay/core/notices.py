@@ -40,6 +40,7 @@ class Why(StrEnum):
     CONSENT_REFUSED = "consent_refused"
     EVENT_TESTER = "event_tester"
     DELETE_CALL = "delete_call"
+    SUPPRESSED = "suppressed"
     TELEMETRY = "telemetry"
     # refused, answered 4xx
     BAD_JSON = "bad_json"
@@ -369,6 +370,22 @@ class EntriesShed:
 
 
 @dataclass(frozen=True, slots=True)
+class EntriesForgotten:
+    """Entries of people on the list of the suppressed, or erased by an operator: ended without being sent."""
+
+    stream: StreamKey
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleSuppressed:
+    """Identities were put on the list of the suppressed, or taken off it. Whose they are is not told."""
+
+    count: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LettersWeighed:
     """How much of their limit of age or bytes, whichever is nearer, the dead letters of a destination have reached."""
 
@@ -456,6 +473,8 @@ Notice = (
     | IncidentClosed
     | EntriesLapsed
     | EntriesShed
+    | EntriesForgotten
+    | PeopleSuppressed
     | LettersWeighed
     | RecordsTrimmed
     | ArchiveShed

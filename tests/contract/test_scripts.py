@@ -123,27 +123,27 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("claim", 3, ["live", 5, 5, "soon", 5]),
     ("claim", 2, ["live", 5, 5, 5, 5]),
     ("settle", 6, []),
-    ("settle", 6, ["-", 1, "engagement", 5, "keep", 9, 0, 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "perhaps", 9, 0, 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", "x", "keep", 9, 0, 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "1-1", 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 2, "FIRST", 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, "more"]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 1, *BORED, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 1, *REFUSED]),
+    ("settle", 6, ["-", 1, "engagement", 5, "keep", 9, 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "perhaps", 9, 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", "x", "keep", 9, 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "1-1", 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 2, "FIRST", 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, 0, "more"]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, 1, *BORED, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, 1, *REFUSED]),
     *(
-        ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 1, *REFUSED, first_ms])
+        ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, 1, *REFUSED, first_ms])
         for first_ms in ("", "x", -1, "1.5", "1e3", "nan", 10**16, "9" * 17)
     ),
-    ("settle", 7, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0]),
-    ("settle", 7, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, "shop", "more"]),
-    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 0, 0, 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", "many", 0, 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 1, "a call", 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, "x", 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 9, 0, 0, 0]),
+    ("settle", 7, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, 0]),
+    ("settle", 7, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, 0, "shop", "more"]),
+    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 0, 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", "many", 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 1, "a call", 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, "x", 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 9, 0, 0, 0, 0]),
     ("move", 4, ["steal", 1, "engagement", 0]),
     ("move", 4, ["requeue", 2, "engagement", "conversion", 0]),
     ("move", 4, ["requeue", 1, "engagement", 2, "1-1"]),
@@ -359,8 +359,8 @@ async def test_the_letters_above_are_hostile_only_by_their_change(redis_store: R
         keys.dead("shop"),
         keys.attempts("shop"),
     ]
-    args: list[Any] = [first, 1, "engagement", 5, "keep", 9, 0, 0, 0, 1, first, *REFUSED[1:], 9]
-    assert await redis_store.client.script("settle", names, args) == [1, 0, 0, 1, 0]
+    args: list[Any] = [first, 1, "engagement", 5, "keep", 9, 0, 0, 0, 0, 1, first, *REFUSED[1:], 9]
+    assert await redis_store.client.script("settle", names, args) == [1, 0, 0, 1, 0, 0]
 
 
 @pytest.mark.parametrize("make", [keys.owed, keys.books, lambda _: keys.dead(keys.INTAKE)])

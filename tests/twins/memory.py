@@ -34,6 +34,7 @@ from relay.core.incident import Incident
 from relay.core.incident_log import LogEntry
 from relay.ports import Clock
 from tests.twins.archive import MemoryArchive, MemoryReplays, archive_ended, archive_filtered, remember
+from tests.twins.people import MemorySuppressions
 from tests.twins.shelves import BOUND, Held, Id, State, Stream, Window, parse, text
 from tests.twins.tracks import MemoryTracks
 
@@ -118,7 +119,8 @@ class MemoryOwed:
         held = one.leases.get(parse(lease.first_id))
         if held is None or held.number != lease.number:
             return Settled(held=False)
-        named = [*settlement.delivered, *settlement.unmatched, *(burial.entry_id for burial in settlement.dead)]
+        named = [*settlement.delivered, *settlement.unmatched, *settlement.forgotten]
+        named += [burial.entry_id for burial in settlement.dead]
         if any(not held.first <= parse(id_) <= held.last for id_ in named):
             raise StoreMisused("an entry outside the lease")
         if any(not 0 <= burial.first_ms <= BOUND for burial in settlement.dead):
@@ -127,9 +129,10 @@ class MemoryOwed:
             self._archive(one, lease.stream, held, settlement)
         delivered = sum(self._end(one, id_, "delivered") for id_ in settlement.delivered)
         unmatched = sum(self._end(one, id_, "unmatched") for id_ in settlement.unmatched)
+        forgotten = sum(self._end(one, id_, "forgotten") for id_ in settlement.forgotten)
         dead = sum(self._bury(one, lease.stream, burial) for burial in settlement.dead)
         self._leave(one, held, settlement.rest)
-        return Settled(held=True, delivered=delivered, dead=dead, unmatched=unmatched)
+        return Settled(held=True, delivered=delivered, dead=dead, unmatched=unmatched, forgotten=forgotten)
 
     def _archive(self, one: Stream, stream: StreamKey, held: Held, settlement: Settlement) -> None:
         for ids, delivered in ((settlement.delivered, True), (settlement.unmatched, False)):
@@ -358,6 +361,7 @@ class MemoryStore:
         self.incidents = MemoryIncidents()
         self.modes = MemoryModes(self.state, retention_ms, grace_ms)
         self.roster = MemoryRoster(clock)
+        self.suppressions = MemorySuppressions()
         self.overflow = MemoryOverflow(self.state)
         self.archive = MemoryArchive(self.state, retention_ms)
         self.replays = MemoryReplays(self.state)

@@ -50,6 +50,8 @@ LEVELS: Mapping[type, str] = {
     told.TellingFailed: ERROR,
     told.IncidentOpened: WARNING,
     told.IncidentClosed: INFO,
+    told.EntriesForgotten: INFO,
+    told.PeopleSuppressed: INFO,
     told.RecordsTrimmed: WARNING,
     told.FailoverStarted: WARNING,
     told.FailbackStarted: INFO,

@@ -112,6 +112,10 @@ class Metrics:
             told.IncidentClosed: lambda notice: families.incident_open.labels(notice.destination).set(0),
             told.EntriesShed: lambda notice: families.settled.labels(*notice.stream, "shed").inc(notice.count),
             told.EntriesLapsed: lambda notice: families.settled.labels(*notice.stream, "lapsed").inc(notice.count),
+            told.EntriesForgotten: lambda notice: families.settled.labels(*notice.stream, "forgotten").inc(
+                notice.count
+            ),
+            told.PeopleSuppressed: _nothing,
             told.LettersWeighed: lambda notice: families.letters_limit.labels(notice.destination).set(notice.fullness),
             told.RecordsTrimmed: lambda one: families.trimmed.labels(one.destination, one.what).inc(one.count),
             told.ArchiveShed: lambda notice: families.archive_shed.inc(notice.count),
@@ -234,7 +238,7 @@ class Metrics:
             families.leases_lost.labels(destination, klass)
             for lane in Lane:
                 families.delivered.labels(destination, klass, lane)
-            for ending in ("delivered", "dead", "unmatched", "lapsed"):
+            for ending in ("delivered", "dead", "unmatched", "lapsed", "forgotten"):
                 families.settled.labels(destination, klass, ending)
         families.settled.labels(destination, EntryClass.ENGAGEMENT, "shed")
         for reason in DeadReason:

@@ -119,6 +119,11 @@ def roster() -> str:
     return prefix() + "roster"
 
 
+def suppressed() -> str:
+    """Stream of marks of people: ``m`` refused, ``x`` not any more; trimmed by age and length."""
+    return prefix(0) + "suppressed"
+
+
 def seen_prefix(klass: EntryClass, epoch: int) -> bytes:
     """Start of the key of one bucket of one epoch; a bucket's name completes it. Short: there are 16,384 of them."""
     return f"{prefix()}s:{klass.value[0]}:{epoch:x}:".encode()

@@ -19,6 +19,7 @@ class StoreOptions:
     Where a destination stands by, entries lapse after ``retention_ms``.
     ``failback_grace_ms``: how long after a failback what was received before it may still be on its way into the store
     (twice the time an append may take). ``sheds``: above ``high`` engagement is given up, and intake goes on.
+    ``suppressed_…``: for how long, and of how many, it is remembered that a person's events are refused.
     ``encryption_keys``: the first seals, all open; without any nothing is sealed. ``lost_keys``: ids of keys that are
     gone.
     ``archive``: what is delivered or filtered is kept for ``retention_ms``.
@@ -43,6 +44,8 @@ class StoreOptions:
     retention_ms: int = 86_400_000
     failback_grace_ms: int = 10_000
     dictionaries: Path | None = None
+    suppressed_age_ms: int = 365 * 86_400_000
+    suppressed_most: int = 1_000_000
     encryption_keys: tuple[bytes, ...] = ()
     lost_keys: tuple[str, ...] = ()
     disk_low: Callable[[], str] = str

@@ -122,7 +122,8 @@ class RedisOwed:
         args += (self._options.lease_ms, settlement.rest.value)
         args += (self._options.attempts, len(settlement.attempts), *map(attempts.write, settlement.attempts))
         args += (len(settlement.delivered), *settlement.delivered)
-        args += (len(settlement.unmatched), *settlement.unmatched, len(settlement.dead))
+        args += (len(settlement.unmatched), *settlement.unmatched)
+        args += (len(settlement.forgotten), *settlement.forgotten, len(settlement.dead))
         for burial in settlement.dead:
             code = "" if burial.code is None else burial.code
             accepted = memo.join(burial.accepted)
@@ -134,8 +135,7 @@ class RedisOwed:
         reply = await self._client.script("settle", names, args)
         if not reply[0]:
             return Settled(held=False)
-        _, delivered, unmatched, dead, unarchived = reply
-        return Settled(held=True, delivered=delivered, dead=dead, unmatched=unmatched, unarchived=unarchived)
+        return Settled(True, *reply[1:])
 
     async def survey(self) -> StoreSurvey:
         """See ``ports.Owed.survey``."""

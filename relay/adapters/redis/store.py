@@ -24,6 +24,7 @@ from relay.adapters.redis.owed import RedisOwed
 from relay.adapters.redis.roster import RedisRoster
 from relay.adapters.redis.sealing import key_id
 from relay.adapters.redis.state import StoreState, Watch
+from relay.adapters.redis.suppressions import RedisSuppressions
 from relay.adapters.redis.tracks import RedisTracks
 from relay.core.errors import ConfigError, StoreMismatch, StoreTrouble, StoreUnavailable
 from relay.core.event import StreamKey
@@ -56,6 +57,7 @@ class RedisStore:
         self.archive = RedisArchive(client, codec, options)
         self.replays = RedisReplays(client, clock, self._key)
         self.bounds = RedisBounds(client, options)
+        self.suppressions = RedisSuppressions(client, options, self._key)
 
     @classmethod
     async def open(

@@ -66,6 +66,8 @@ EVERY: list[Notice] = [
     told.IncidentClosed("tiktok", "tiktok-1", 61.5, 100, 99, 1),
     told.EntriesLapsed(VIEWS, 700),
     told.EntriesShed(VIEWS, 250),
+    told.EntriesForgotten(VIEWS, 2),
+    told.PeopleSuppressed(3, on=True),
     told.LettersWeighed("tiktok", 0.85),
     told.RecordsTrimmed("tiktok", "dead_letters", 12),
     told.ArchiveShed(2_000),
