@@ -1,13 +1,17 @@
-"""What the engine needs from the outside, in its own words. At most five methods each; adapters conform by shape."""
+"""What the engine needs from the outside, in its own words. At most five methods each; adapters conform by shape.
+
+Long because every port stands here, so that the engine's whole outside can be read in one place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from relay.core.archive import Archived, Moved, ReplayJob, Requeue, Step
 from relay.core.delivery.gate import GateRecord
 from relay.core.delivery.mode import ModeRecord
+from relay.core.erasure import Place, Swept
 from relay.core.event import (
     Attempt,
     Claimed,
@@ -186,6 +190,24 @@ class Suppressions(Protocol):
 
     async def since(self, after: str) -> Changes:
         """The next lines, strictly after an id, oldest first."""
+        ...
+
+
+class Erasure(Protocol):
+    """What is kept of people, to be searched through and erased."""
+
+    async def places(self) -> Sequence[Place]:
+        """Everything that may name somebody, in the order in which to search."""
+        ...
+
+    async def sweep(
+        self, place: Place, wanted: Callable[[bytes], bool], *, after: str = "", limit: int = 200, dry: bool = False
+    ) -> Swept:
+        """Look through the next records, strictly after an id, and erase those whose text is ``wanted``.
+
+        Owed ones end as ``forgotten`` in the books, unless they are leased: those stay. Letters are counted as
+        ``erased``. ``dry``: erase nothing.
+        """
         ...
 
 

@@ -115,7 +115,7 @@ class Service:
             limits=Limits(redis.tracks, parts.kept_s(self._settings)),
             modes=delivery.modes,
         )
-        await open_admin(stack, self._settings, self._admin_token, self._admin_parts(redis, intake, delivery, survey))
+        await open_admin(stack, self._settings, self._admin_token, self._admin_parts(store, intake, delivery, survey))
         door: web.BaseRunner | None = None
         if self._role != "delivery":
             ready = partial(self._ready, redis, stopping)
@@ -263,8 +263,8 @@ class Service:
             return False, f"{trouble.value} {redis.state.detail}".strip()
         return (True, "") if self._examined.is_set() else (False, "starting")
 
-    def _admin_parts(self, redis: RedisStore, intake: Intake, delivery: Delivery, survey: Survey) -> AdminParts:
-        limits = self._settings.intake
+    def _admin_parts(self, store: Store, intake: Intake, delivery: Delivery, survey: Survey) -> AdminParts:
+        limits, redis = self._settings.intake, store.redis
         operators = Operators(intake, self._mappings.live, self._clock, limits.max_events, limits.max_depth)
         return AdminParts(
             survey=survey,
@@ -281,6 +281,7 @@ class Service:
             incidents=redis.incidents,
             fail_over=delivery.fail_over,
             fail_back=delivery.fail_back,
+            eraser=store.eraser,
         )
 
     def _facts(self) -> dict[str, object]:

@@ -17,6 +17,7 @@ from relay.app.parts import streams_of
 from relay.config import Settings, key_bytes
 from relay.core.errors import ConfigError
 from relay.engine.bounds import Housekeeping
+from relay.engine.eraser import Eraser
 from relay.engine.shedder import Shedder
 from relay.engine.suppression import Suppression
 from relay.engine.trimmer import Trimmer
@@ -35,6 +36,7 @@ class Store:
     trimmer: Trimmer
     housekeeping: Housekeeping
     suppression: Suppression
+    eraser: Eraser
 
     def disk_free(self) -> int | None:
         """Free bytes under the embedded server; None elsewhere."""
@@ -71,7 +73,8 @@ async def open_store(stack: AsyncExitStack, settings: Settings, clock: Clock, te
     names = [destination.name for destination in settings.destinations]
     housekeeping = Housekeeping(redis.bounds, names, clock, tell)
     suppression = Suppression(redis.suppressions, clock, tell, settings.privacy.suppress_most)
-    return Store(redis, embedded, shedder, trimmer, housekeeping, suppression)
+    eraser = Eraser(redis.erasure, suppression, clock, tell)
+    return Store(redis, embedded, shedder, trimmer, housekeeping, suppression, eraser)
 
 
 def embedded_options(settings: Settings) -> EmbeddedOptions:

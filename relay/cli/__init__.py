@@ -28,6 +28,7 @@ COMMANDS = {
     "failback": "relay.cli.standby:failback",
     "simulator": "relay.cli.simulator:simulator",
     "drill": "relay.cli.drill:drill",
+    "forget": "relay.cli.forget:forget",
     "trace": "relay.cli.trace:trace",
     "train-dictionary": "relay.cli.train:train_dictionary",
 }

@@ -378,6 +378,15 @@ class EntriesForgotten:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordsErased:
+    """Dead letters or archived events were erased because they named a person. ``destination`` is '' in the archive."""
+
+    destination: str
+    what: str  # dead_letters | archive
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class PeopleSuppressed:
     """Identities were put on the list of the suppressed, or taken off it. Whose they are is not told."""
 
@@ -474,6 +483,7 @@ Notice = (
     | EntriesLapsed
     | EntriesShed
     | EntriesForgotten
+    | RecordsErased
     | PeopleSuppressed
     | LettersWeighed
     | RecordsTrimmed

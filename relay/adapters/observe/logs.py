@@ -52,6 +52,7 @@ LEVELS: Mapping[type, str] = {
     told.IncidentClosed: INFO,
     told.EntriesForgotten: INFO,
     told.PeopleSuppressed: INFO,
+    told.RecordsErased: INFO,
     told.RecordsTrimmed: WARNING,
     told.FailoverStarted: WARNING,
     told.FailbackStarted: INFO,

@@ -116,6 +116,7 @@ class Metrics:
                 notice.count
             ),
             told.PeopleSuppressed: _nothing,
+            told.RecordsErased: _nothing,  # the books count them
             told.LettersWeighed: lambda notice: families.letters_limit.labels(notice.destination).set(notice.fullness),
             told.RecordsTrimmed: lambda one: families.trimmed.labels(one.destination, one.what).inc(one.count),
             told.ArchiveShed: lambda notice: families.archive_shed.inc(notice.count),

@@ -13,6 +13,7 @@ from relay.adapters.redis.bounds import RedisBounds
 from relay.adapters.redis.codec import SHIPPED, Codec, SealingCodec, load_dictionaries
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.dead_letters import RedisDeadLetters
+from relay.adapters.redis.erasure import RedisErasure
 from relay.adapters.redis.gate_store import RedisGates
 from relay.adapters.redis.health import knows_waitaof
 from relay.adapters.redis.inbox import RedisInbox
@@ -57,6 +58,7 @@ class RedisStore:
         self.archive = RedisArchive(client, codec, options)
         self.replays = RedisReplays(client, clock, self._key)
         self.bounds = RedisBounds(client, options)
+        self.erasure = RedisErasure(client, codec)
         self.suppressions = RedisSuppressions(client, options, self._key)
 
     @classmethod

@@ -67,6 +67,7 @@ EVERY: list[Notice] = [
     told.EntriesLapsed(VIEWS, 700),
     told.EntriesShed(VIEWS, 250),
     told.EntriesForgotten(VIEWS, 2),
+    told.RecordsErased("tiktok", "dead_letters", 2),
     told.PeopleSuppressed(3, on=True),
     told.LettersWeighed("tiktok", 0.85),
     told.RecordsTrimmed("tiktok", "dead_letters", 12),
