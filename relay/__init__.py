@@ -19,6 +19,7 @@ Where each stage lives:
 * map             ``relay/core/mapping``            Segment's mapping language, compiled once
 * stand by        ``relay/engine/standby.py``       who sends and who stands by, failover, failback, lapsing
 * make room       ``relay/engine/shedder.py``       what is given up when the store is full
+* replay          ``relay/engine/replay.py``        what is archived, owed again; ``relay/adapters/redis/archive.py``
 * batch, judge    ``relay/core/delivery``           gate, governor, order of service, verdicts, clocks
 * send            ``relay/adapters/tiktok.py``      one aiohttp session
 * tell            ``relay/core/notices.py``         a closed set; ``relay/adapters/observe`` reads it

@@ -254,9 +254,10 @@ class Replays(Protocol):
         """One step of the job of this version: owe archived events again, write down how far it is, renew its lease.
 
         At most some hundred events, all of one class. Each leaves the archive for all its targets in one atomic call
-        with the step, unless it is to be kept; it keeps the time TikTok may first have got it, and is counted as
-        requeued. One that is not in the archive any more is left out. A target with an ``event_id`` gets it unless it
-        is remembered there, and then counts a duplicate.
+        with the step, and keeps the time TikTok may first have got it; it is counted as requeued. One that is to be
+        kept stays archived under another id, as one that TikTok may have from now on. One that is not in the archive
+        any more is left out. A target with an ``event_id`` gets it unless it is remembered there, and then counts a
+        duplicate.
         None, and nothing changed: the job is not running, or in other hands. After StoreUnavailable only ``load`` tells
         whether the step was taken.
         """

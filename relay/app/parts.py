@@ -19,10 +19,14 @@ from relay.core.delivery.clocks import Clocks
 from relay.core.delivery.mode import Mode
 from relay.core.errors import ConfigError
 from relay.core.event import EntryClass, StreamKey
+from relay.core.replay import Shop, View
 from relay.core.segment.select import Route
 from relay.engine.append import Appender
 from relay.engine.delivery import OTHER_SENDERS, Delivery, DeliveryParts, Destination
 from relay.engine.intake import Intake
+from relay.engine.replay import Replayer
+from relay.engine.replay_room import Room
+from relay.engine.replay_work import WorkParts
 from relay.engine.suppression import Suppression
 from relay.engine.trace import TraceParts, Tracer
 from relay.ports import Chance, Clock, Tell
@@ -164,11 +168,44 @@ def kept_s(settings: Settings) -> dict[str, float]:
     }
 
 
+def replayer(
+    settings: Settings,
+    redis: RedisStore,
+    delivery: Delivery,
+    routes: Sequence[Route],
+    clock: Clock,
+    tell: Tell,
+    replica: str,
+) -> Replayer:
+    """Who sends archived events again."""
+    categories = frozenset(settings.segment.consent_categories)
+    names = [route.conversion.destination for route in routes]
+
+    def view() -> View:
+        modes = delivery.modes()
+        sends = {name: modes[name].mode in (Mode.ACTIVE, Mode.FAILOVER) for name in names}
+        shops = {
+            name: Shop(route, delivery.rules(name), sends[name]) for name, route in zip(names, routes, strict=True)
+        }
+        return View(shops, categories)
+
+    room = Room(redis.owed, clock, delivery.gates, lambda: redis.state.over)
+    return Replayer(WorkParts(redis.archive, redis.replays, redis.dead_letters, room, clock, tell, view), replica)
+
+
 def tracer(settings: Settings, redis: RedisStore, clock: Clock, delivery: Delivery, intake: Intake) -> Tracer:
     """Who looks up single events."""
     names = [destination.name for destination in settings.destinations]
     return Tracer(
         TraceParts(
-            redis.tracks, redis.owed, redis.dead_letters, redis.gates, clock, names, delivery.rules, intake.passed_over
+            redis.tracks,
+            redis.owed,
+            redis.dead_letters,
+            redis.gates,
+            clock,
+            names,
+            delivery.rules,
+            intake.passed_over,
+            redis.archive,
         )
     )

@@ -2,7 +2,7 @@
 
 On the way in: take the data directory, listen (answering 503 until the store takes entries), deliver.
 On the way out, read upwards: stop hearing, finish what was accepted and what is in flight, give the leases back, let
-go of the store.
+go of the store. Long because all of it is opened in this one place.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from relay.engine.incidents import IncidentParts, IncidentWatch
 from relay.engine.intake import Intake
 from relay.engine.limits import Limits
 from relay.engine.recorder import Recorder
+from relay.engine.replay import Replayer
 from relay.engine.survey import Survey
 
 Jobs = dict[str, Coroutine[None, None, None]]
@@ -115,13 +116,15 @@ class Service:
             limits=Limits(redis.tracks, parts.kept_s(self._settings)),
             modes=delivery.modes,
         )
-        await open_admin(stack, self._settings, self._admin_token, self._admin_parts(store, intake, delivery, survey))
+        replayer = parts.replayer(self._settings, redis, delivery, routes, self._clock, self._tell, self._replica)
+        work = self._admin_parts(store, intake, delivery, survey, replayer)
+        await open_admin(stack, self._settings, self._admin_token, work)
         door: web.BaseRunner | None = None
         if self._role != "delivery":
             ready = partial(self._ready, redis, stopping)
             door = await open_intake(stack, self._settings, intake, ready, self._clock, self._tell)
         finish = asyncio.Event()  # the door is closed: finish what was accepted and what is in flight
-        incidents = self._incident_watch(redis, delivery)
+        incidents = self._incident_watch(redis, delivery, replayer)
         stack.push_async_callback(incidents.finish)
         jobs: Jobs = {"store": store.watch(finish), "append": appender.run(finish), "survey": survey.run(finish)}
         jobs["mappings"] = self._mappings.watch(self._mapping_looks, self._tell, finish)
@@ -130,6 +133,7 @@ class Service:
             jobs["modes"] = delivery.follow(finish)
         else:
             jobs["deliver"] = self._deliver(delivery, finish)
+            jobs["replay"] = replayer.run(finish)
             jobs["tokens"] = watch_secrets(self._token_files, delivery.secret_changed, self._token_looks, finish)
         return await self._until_stopped(jobs, store, door, stopping, finish)
 
@@ -247,10 +251,11 @@ class Service:
         )
         return Delivery(destinations, work, options)
 
-    def _incident_watch(self, redis: RedisStore, delivery: Delivery) -> IncidentWatch:
+    def _incident_watch(self, redis: RedisStore, delivery: Delivery, replayer: Replayer) -> IncidentWatch:
         """A process that does not deliver sees no gates, so it leaves incidents to others."""
         modes = lambda: {name: record.mode for name, record in delivery.modes().items()}  # noqa: E731 - one line, one use
-        work = IncidentParts(redis.incidents, redis.gates, self._recorder, self._clock, self._tell, modes)
+        told = self._recorder, self._clock, self._tell
+        work = IncidentParts(redis.incidents, redis.gates, *told, modes, replayer.keeps_waiting)
         names = tuple(self._recorder.tallies)
         return IncidentWatch(names, work, self._patience, leads=self._role != "intake")
 
@@ -263,7 +268,9 @@ class Service:
             return False, f"{trouble.value} {redis.state.detail}".strip()
         return (True, "") if self._examined.is_set() else (False, "starting")
 
-    def _admin_parts(self, store: Store, intake: Intake, delivery: Delivery, survey: Survey) -> AdminParts:
+    def _admin_parts(
+        self, store: Store, intake: Intake, delivery: Delivery, survey: Survey, replayer: Replayer
+    ) -> AdminParts:
         limits, redis = self._settings.intake, store.redis
         operators = Operators(intake, self._mappings.live, self._clock, limits.max_events, limits.max_depth)
         return AdminParts(
@@ -282,6 +289,8 @@ class Service:
             fail_over=delivery.fail_over,
             fail_back=delivery.fail_back,
             eraser=store.eraser,
+            replayer=replayer,
+            archives=self._settings.journal.archive,
         )
 
     def _facts(self) -> dict[str, object]:

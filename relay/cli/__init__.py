@@ -26,6 +26,7 @@ COMMANDS = {
     "report": "relay.cli.incidents:report",
     "failover": "relay.cli.standby:failover",
     "failback": "relay.cli.standby:failback",
+    "replay": "relay.cli.replay:replay",
     "simulator": "relay.cli.simulator:simulator",
     "drill": "relay.cli.drill:drill",
     "forget": "relay.cli.forget:forget",

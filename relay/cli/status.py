@@ -8,6 +8,7 @@ import click
 
 from relay.cli.client import ask
 from relay.cli.drawing import duration, money, number, print_json, printable, screen, size, table
+from relay.cli.replay import archive_line, line_of
 from relay.core.event import JsonObject
 
 BOOKS = ("destination", "class", "accepted", "requeued", "delivered", "dead", "other", "owed", "worth owed")
@@ -49,6 +50,10 @@ def head(document: JsonObject) -> Iterator[str]:
         yield f"store: up, {size(store.get('used_bytes'))}{limit}{forecast}"
     else:
         yield f"store: DOWN, {store.get('trouble') or 'not looked at yet'} {store.get('detail') or ''}".rstrip()
+    if archive := document.get("archive"):
+        yield f"{archive_line(archive)}, {size(archive['bytes'])}"
+    if job := document.get("replay"):
+        yield f"replay {job['id']}: {job['state']}, {line_of(job)}"
     if durability := document.get("durability"):
         yield f"a 200 survives: {durability}"
     if rejected := document.get("intake_dead_letters"):

@@ -51,6 +51,8 @@ def lines(document: JsonObject) -> Iterator[str]:
     per_million = searched["seconds_per_million"]
     pace = f", {duration(per_million)} per million" if per_million else ""
     looked = f"{number(searched['owed'])} owed entries and {number(searched['dead_letters'])} dead letters"
+    if searched["archived"]:
+        looked = f"{looked} and {number(searched['archived'])} archived events"
     yield f"searched {looked} in {duration(searched['seconds'])}{pace}"
     if not searched["complete"]:
         yield "TIME RAN OUT: more may be there; --seconds searches longer"
@@ -58,7 +60,7 @@ def lines(document: JsonObject) -> Iterator[str]:
 
 def facts(fate: JsonObject) -> Iterator[str]:
     """What is known of the entry or letter, and of the calls that carried it."""
-    found = fate["owed"] or fate["dead_letter"]
+    found = fate["owed"] or fate["dead_letter"] or fate["archived"]
     if found:
         worth = money({found["currency"] or "": found["value"]}) if found["value"] is not None else "-"
         yield f"  received {found['received_at']}, worth {worth}, {fate['class'] or 'no class'}, id {found['id']}"

@@ -19,7 +19,8 @@ class Archived(NamedTuple):
     """An event in the archive. ``id`` is its stream id there: it orders by the time of the ending.
 
     ``destination`` is whose entry it was; '' when it was filtered. Not ``delivered``: no subscription matched it.
-    ``first_ms``: the earliest time TikTok may have got it, 0 when it cannot have it.
+    ``first_ms``: the earliest time TikTok may have got it, 0 when it cannot have it. ``entry_id`` is what it was owed
+    as: the log of calls knows it by that.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Archived(NamedTuple):
     destination: str = ""
     first_ms: int = 0
     delivered: bool = False
+    entry_id: str = ""
 
     @property
     def ended_ms(self) -> int:

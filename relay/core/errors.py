@@ -48,6 +48,10 @@ class ModeBusy(RelayError):
     """A change of a destination's mode did not come through: others changed it at the same time. Safe to repeat."""
 
 
+class ReplayRefused(RelayError):
+    """A replay cannot begin, or be turned, as things are; the message says why."""
+
+
 class PortUnavailable(RelayError):
     """A port cannot be bound; the message says which and why."""
 

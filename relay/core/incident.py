@@ -77,8 +77,8 @@ class Look:
         return max(0, self.at_ms - self.oldest_received_ms) if self.oldest_received_ms is not None else 0
 
 
-def look_at(surveyed: StoreSurveyed, destination: str, mode: str = ACTIVE) -> Look:
-    """What a survey says about one destination."""
+def look_at(surveyed: StoreSurveyed, destination: str, mode: str = ACTIVE, replayed: int = 0) -> Look:
+    """What a survey says about one destination; so many entries of its backlog are put there by a replay."""
     streams = [stream for stream in surveyed.survey.streams if stream.stream.destination == destination]
     books, value = Counter[str](), Counter[str]()
     for stream in streams:
@@ -88,7 +88,7 @@ def look_at(surveyed: StoreSurveyed, destination: str, mode: str = ACTIVE) -> Lo
     return Look(
         Standing(surveyed.survey.now_ms, owed, dict(value), dict(books)),
         surveyed.gates.get(destination, GateState.CLOSED.value),
-        sum(stream.backlog for stream in streams),
+        max(0, sum(stream.backlog for stream in streams) - replayed),
         min((at for stream in streams if (at := stream.oldest_received_ms) is not None), default=None),
         mode,
     )

@@ -426,6 +426,55 @@ class ArchiveMissed:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplayStarted:
+    """An operator lets archived events (and dead letters) received from ``since_ms`` until ``until_ms`` be sent again.
+
+    ``expected``: about how many entries that will be.
+    """
+
+    replay: str
+    since_ms: int
+    until_ms: int
+    rate: int
+    expected: int
+    destination: str = ""
+    event: str = ""
+    dead_letters: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayTurned:
+    """A replay was paused or resumed by an operator, or goes on in this process after another one left it."""
+
+    replay: str
+    change: str  # paused | resumed | taken_over
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayEnded:
+    """A replay is over: entries owed again, how many of them were dead letters, and what stays where it was, by reason.
+
+    ``value``: what the archived ones are worth, by currency ('' = unknown).
+    """
+
+    replay: str
+    outcome: str  # done | cancelled
+    moved: int
+    letters: int
+    seconds: float
+    left: Mapping[str, int] = field(default_factory=dict)
+    value: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EntriesReplayed:
+    """Archived events are owed again."""
+
+    stream: StreamKey
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class FailoverStarted:
     """A destination that stood by sends now: everything received at ``since_ms`` or later."""
 
@@ -489,6 +538,10 @@ Notice = (
     | RecordsTrimmed
     | ArchiveShed
     | ArchiveMissed
+    | ReplayStarted
+    | ReplayTurned
+    | ReplayEnded
+    | EntriesReplayed
     | FailoverStarted
     | FailbackStarted
     | FailbackFinished

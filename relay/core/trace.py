@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from relay.core.archive import Archived
 from relay.core.delivery.clocks import DEDUPE_MS
 from relay.core.delivery.gate import GateRecord, GateState
 from relay.core.event import Attempt, DeadLetter, DeadReason, Entry, EntryClass, Lane
@@ -59,6 +60,7 @@ class Place(StrEnum):
 
     OWED = "owed"
     DEAD = "dead_letter"
+    ARCHIVED = "archived"  # it has ended, and the archive says how
     ENDED = "ended"  # it was accepted, and is neither owed nor a dead letter any more: delivered, as a rule
     FILTERED = "filtered"
     REJECTED = "rejected"  # the intake could not read it
@@ -85,6 +87,7 @@ class Fate:
     behind: int | None = None
     limit_ms: int | None = None
     letter: DeadLetter | None = None
+    archived: Archived | None = None
     accepted_ms: tuple[int, int] | None = None
     calls: tuple[Attempt, ...] = ()
     calls_made: int = 0
@@ -92,17 +95,18 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """How much was looked through, in entries and seconds. ``complete`` is False when time ran out first."""
+    """How much was looked through, in entries, archived events and seconds; not ``complete``: time ran out first."""
 
     owed: int
     letters: int
     seconds: float
     complete: bool
+    archived: int = 0
 
     @property
     def seconds_per_million(self) -> float | None:
         """How long a million takes; None while there is too little to tell."""
-        count = self.owed + self.letters
+        count = self.owed + self.letters + self.archived
         return self.seconds / count * 1e6 if count >= 100 else None
 
 
@@ -214,6 +218,17 @@ def ended_words(accepted_ms: tuple[int, int], others: Mapping[str, int]) -> str:
     return f"{text}. Delivered: every other ending would have left a dead letter"
 
 
+def archived_words(event: Archived) -> str:
+    """What the archive knows of an ending."""
+    ended = clock(event.ended_ms)
+    if event.delivered:
+        return f"delivered at {ended}, and archived; TikTok may have it since {clock(event.first_ms)}"
+    if event.destination:
+        return f"ended at {ended} without being sent: no subscription matched it any more; it is archived"
+    why = Why.NO_SUBSCRIPTION.value
+    return f"filtered at {clock(event.received_ms)} ({why}): no destination wanted it; it is archived"
+
+
 def filtered_words(why: Why, at_ms: int) -> str:
     """What was sorted out at the door."""
     return f"filtered at {clock(at_ms)} ({why.value}): no destination wanted it, and nothing was kept"
@@ -234,6 +249,7 @@ def unsure_words(classes: Sequence[EntryClass], searched: Searched) -> str:
 
 
 UNSEEN_NEXT = "nothing; if its sender got a 200, `relay preview` shows whether a subscription wants such an event"
+ARCHIVED_NEXT = "nothing; `relay replay --since …` sends it again, where a clock or the mapping does not stop it"
 ENDED_NEXT = "nothing: TikTok's Events Manager is the place to look"
 
 

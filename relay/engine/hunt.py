@@ -10,10 +10,11 @@ import re
 from collections.abc import Awaitable
 from typing import NamedTuple, TypeVar
 
+from relay.core.archive import Archived
 from relay.core.delivery.account import POISON, decode
-from relay.core.event import Attempt, DeadLetter, Entry, StreamKey
+from relay.core.event import Attempt, DeadLetter, Entry, EntryClass, StreamKey
 from relay.core.trace import Searched, parse_id
-from relay.ports import Clock, DeadLetters, Tracks
+from relay.ports import Archive, Clock, DeadLetters, Tracks
 
 PAGE = 200
 CALLS_PAGE = 500
@@ -43,8 +44,8 @@ class Wanted(NamedTuple):
 class Hunt:
     """Looks for one message id. What was not found before time ran out may be there all the same: ``complete``."""
 
-    def __init__(self, tracks: Tracks, letters: DeadLetters, clock: Clock, wanted: Wanted) -> None:
-        self._tracks, self._letters, self._clock = tracks, letters, clock
+    def __init__(self, tracks: Tracks, letters: DeadLetters, archive: Archive, clock: Clock, wanted: Wanted) -> None:
+        self._tracks, self._letters, self._archive, self._clock = tracks, letters, archive, clock
         self._message_id, self._needle = wanted.message_id, needle_of(wanted.message_id)
         # Ids order but do not tell time: a guess where to begin, and what was skipped is searched at last.
         guess_ms = wanted.since_ms - MARGIN_MS
@@ -55,12 +56,14 @@ class Hunt:
         self._places: dict[StreamKey, str] = {}  # up to which id each stream was searched
         self._owed_seen = 0
         self._letters_seen = 0
+        self._archived_seen = 0
         self.complete = True
 
     @property
     def searched(self) -> Searched:
         """What was done so far."""
-        return Searched(self._owed_seen, self._letters_seen, self._clock.monotonic() - self._began, self.complete)
+        seconds = self._clock.monotonic() - self._began
+        return Searched(self._owed_seen, self._letters_seen, seconds, self.complete, self._archived_seen)
 
     async def owed(self, stream: StreamKey) -> Find | None:
         """The entry; asked again, among what was owed since.
@@ -92,6 +95,21 @@ class Hunt:
             self._places[stream] = after
             if page.searched < PAGE or (until and parse_id(after) >= parse_id(until)):
                 break
+        return None
+
+    async def archived(self, klass: EntryClass, destination: str) -> Archived | None:
+        """What ended as delivered or unmatched, or ('' as destination) was filtered, while that is archived."""
+        after = self._start
+        while await self._in_time():
+            page = await self._timed(self._archive.page(klass, after=after, limit=PAGE))
+            for event in page:
+                self._archived_seen += 1
+                asked = event.destination == destination and self._needle in event.raw
+                if asked and has_id(event.raw, self._message_id):
+                    return event
+            if len(page) < PAGE:
+                return None
+            after = page[-1].id
         return None
 
     async def letter(self, destination: str) -> DeadLetter | None:

@@ -44,7 +44,11 @@ MOST_LINES = 1_000  # waiting for a store that is away
 
 @dataclass(frozen=True, slots=True)
 class IncidentParts:
-    """What watching works with. ``modes`` says how a destination works right now: active where it does not name it."""
+    """What watching works with.
+
+    ``modes`` says how a destination works right now: active where it does not name it. ``replayed``: about how many
+    entries of a destination a replay keeps in its backlog; that is no incident.
+    """
 
     incidents: Incidents
     gates: GateStore
@@ -52,6 +56,7 @@ class IncidentParts:
     clock: Clock
     tell: Tell
     modes: Callable[[], Mapping[str, str]] = dict
+    replayed: Callable[[str], int] = lambda _: 0
 
 
 class IncidentWatch:
@@ -87,7 +92,8 @@ class IncidentWatch:
                 continue
             try:
                 if self._leads:
-                    await docket.step(look_at(surveyed, name, modes.get(name, ACTIVE)))
+                    replayed = self._parts.replayed(name)
+                    await docket.step(look_at(surveyed, name, modes.get(name, ACTIVE), replayed))
                 else:
                     await docket.follow()
             except StoreUnavailable:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from relay.core.archive import FILTERED, Archived
 from relay.core.delivery.account import POISON, Rules, decode
 from relay.core.event import Attempt, DeadLetter, Entry, EntryClass, StreamKey
 from relay.core.trace import (
+    ARCHIVED_NEXT,
     ENDED_NEXT,
     UNSEEN_NEXT,
     Fate,
     Place,
     Trace,
     Weather,
+    archived_words,
     ended_words,
     filtered_words,
     letter_next,
@@ -27,7 +30,7 @@ from relay.core.trace import (
 )
 from relay.engine.hunt import Find, Hunt, Wanted
 from relay.engine.passed_over import PassedOver
-from relay.ports import Clock, DeadLetters, GateStore, Owed, Tracks
+from relay.ports import Archive, Clock, DeadLetters, GateStore, Owed, Tracks
 
 INTAKE = "-"  # destination of the intake's own dead letters
 LAST_CALLS = 50
@@ -48,6 +51,7 @@ class TraceParts:
     destinations: Sequence[str]
     rules: Callable[[str], Rules]
     passed_over: PassedOver
+    archive: Archive
 
 
 class Tracer:
@@ -59,7 +63,7 @@ class Tracer:
     async def trace(self, wanted: Wanted, destination: str = "") -> Trace:
         """Everything known about an id, for one destination or all. StoreUnavailable when the store is away."""
         parts, message_id = self._parts, wanted.message_id
-        hunt = Hunt(parts.tracks, parts.letters, parts.clock, wanted)
+        hunt = Hunt(parts.tracks, parts.letters, parts.archive, parts.clock, wanted)
         fates: list[Fate] = []
         for name in [destination] if destination else parts.destinations:
             fates += await Inquiry(parts, hunt, message_id, name).fates()
@@ -69,6 +73,8 @@ class Tracer:
 
     async def _before_any(self, hunt: Hunt, message_id: str) -> list[Fate]:
         """What never reached a destination: filtered, or not readable."""
+        if (event := await hunt.archived(FILTERED.klass, "")) is not None:
+            return [Fate("", Place.FILTERED, archived_words(event), ARCHIVED_NEXT, archived=event)]
         if (met := self._parts.passed_over.find(message_id)) is not None:
             return [Fate("", Place.FILTERED, filtered_words(*met), UNSEEN_NEXT)]
         letter = await hunt.letter(INTAKE)
@@ -155,10 +161,26 @@ class Inquiry:
         )
 
     async def _ended(self, klass: EntryClass, span: tuple[int, int]) -> Fate:
+        if (event := await self._hunt.archived(klass, self._name)) is not None:
+            return await self._archived(event, span)
         survey = await self._parts.owed.survey()
         books = next((one.books for one in survey.streams if one.stream == StreamKey(self._name, klass)), {})
         said = ended_words(span, {name: books.get(name, 0) for name in QUIET_ENDINGS})
         return Fate(self._name, Place.ENDED, said, ENDED_NEXT, klass=klass, accepted_ms=span)
+
+    async def _archived(self, event: Archived, span: tuple[int, int]) -> Fate:
+        calls, made = await self._calls(event.klass, event.entry_id)
+        return Fate(
+            self._name,
+            Place.ARCHIVED,
+            archived_words(event),
+            ARCHIVED_NEXT,
+            klass=event.klass,
+            archived=event,
+            accepted_ms=span,
+            calls=calls,
+            calls_made=made,
+        )
 
     async def _calls(
         self, klass: EntryClass | None, entry_id: str, request_id: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from aiohttp import web
@@ -14,17 +14,34 @@ from relay.core.delivery.account import Rules
 from relay.core.delivery.batch import Limits
 from relay.core.delivery.clocks import Clocks
 from relay.core.delivery.mode import Mode
-from relay.core.event import Attempt, Burial, DeadReason, EntryClass, Lane, NewEntry, Settlement, StreamKey, Worth
+from relay.core.event import (
+    Attempt,
+    Burial,
+    DeadReason,
+    EntryClass,
+    JsonObject,
+    Lane,
+    NewEntry,
+    Settlement,
+    StreamKey,
+    Worth,
+)
 from relay.core.notices import Notice
+from relay.core.replay import Shop, View
+from relay.core.segment.consent import ADVERTISING
+from relay.core.segment.select import Route
 from relay.core.trace import Trace
 from relay.engine.hunt import Wanted
 from relay.engine.passed_over import PassedOver
+from relay.engine.replay import Replayer
+from relay.engine.replay_room import Room
+from relay.engine.replay_work import WorkParts
 from relay.engine.standby import Standby
 from relay.engine.survey import Survey
 from relay.engine.trace import TraceParts, Tracer
 from tests.twins.clock import FakeClock
 from tests.twins.memory import MemoryStore
-from tests.twins.tiktok import PlainMapping
+from tests.twins.tiktok import PlainItem, PlainMapping
 
 TOKEN = "made-up-admin-token"
 PURCHASES = StreamKey("tiktok", EntryClass.CONVERSION)
@@ -60,12 +77,21 @@ def served(app: web.Application) -> Iterator[int]:
         thread.join(10)
 
 
+class ByMessageId(PlainMapping):
+    """Maps any event that has an id."""
+
+    def items(self, event: JsonObject, received_s: int) -> Sequence[PlainItem]:
+        return super().items({"id": event["messageId"]}, received_s)
+
+
 class Backstage:
     """A memory store behind an admin port."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, archives: bool = True) -> None:
+        self.archives = archives
         self.clock = FakeClock()
-        self.store = MemoryStore([PURCHASES, StreamKey("tiktok", EntryClass.ENGAGEMENT)], self.clock)
+        streams = [PURCHASES, StreamKey("tiktok", EntryClass.ENGAGEMENT)]
+        self.store = MemoryStore(streams, self.clock, archive=True)
         self.told: list[Notice] = []
         self.turned: list[tuple[str, str]] = []
         self.received: list[bytes] = []
@@ -81,10 +107,46 @@ class Backstage:
                 ("tiktok",),
                 lambda _: rules,
                 PassedOver(),
+                self.store.archive,
             )
         )
+        self.rules = rules
+        self.gate = "closed"
+        self.replayer = self._replayer()
         self.standby = Standby("tiktok", Mode.STANDBY, self.store.modes, self.clock, self.told.append)
         self.app = build_admin(AdminOptions(TOKEN), self._parts())
+
+    def _replayer(self) -> Replayer:
+        store = self.store
+        route = Route("tiktok", frozenset({"TikTok Conversions"}), lambda _: ("Purchase",), frozenset({"Purchase"}))
+
+        def view() -> View:
+            rules = self.rules._replace(mapping=ByMessageId())
+            return View({"tiktok": Shop(route, rules, sends=True)}, ADVERTISING)
+
+        room = Room(store.owed, self.clock, lambda: {"tiktok": self.gate}, bool)
+        work = WorkParts(store.archive, store.replays, store.dead_letters, room, self.clock, self.told.append, view)
+        return Replayer(work, "r1")
+
+    def replay(self, seconds: float) -> None:
+        """Let somebody work on the replay for a while of made-up time."""
+
+        async def work() -> None:
+            stopping = asyncio.Event()
+            task = asyncio.get_running_loop().create_task(self.replayer.run(stopping))
+            await self.clock.advance(seconds)
+            stopping.set()
+            await self.clock.advance(2)
+            await task
+
+        asyncio.run(work())
+
+    def deliver(self, count: int) -> None:
+        """Let events be delivered, and archived."""
+        self.owe(count)
+        claimed = asyncio.run(self.store.owed.claim(PURCHASES, Lane.LIVE, count, 10**9))
+        assert claimed is not None
+        asyncio.run(self.store.owed.settle(claimed.lease, Settlement([one.id for one in claimed.entries])))
 
     def _parts(self) -> AdminParts:
         survey = Survey(
@@ -114,6 +176,8 @@ class Backstage:
             incidents=self.store.incidents,
             fail_over=lambda _, since_ms: self.standby.fail_over(since_ms),
             fail_back=lambda _: self.standby.fail_back(),
+            replayer=self.replayer,
+            archives=self.archives,
         )
 
     async def _trace(self, wanted: Wanted, destination: str) -> Trace:

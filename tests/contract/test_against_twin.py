@@ -208,7 +208,7 @@ def told(entry: Any) -> Any:
 
 
 def told_archived(event: Archived) -> Any:
-    return event._replace(id="", first_ms=doubt(event.first_ms))
+    return event._replace(id="", entry_id="", first_ms=doubt(event.first_ms))
 
 
 def doubt(first_ms: int) -> int:

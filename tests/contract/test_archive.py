@@ -107,6 +107,7 @@ async def test_what_is_delivered_or_unmatched_is_kept_with_what_is_known_of_it(a
         "shop",
         lot.lease.first_ms,
         delivered=True,
+        entry_id=sold.id,
     )
     assert abs(one.ended_ms - subject.now_ms) < 5_000
     assert (other.raw, other.destination, other.first_ms, other.delivered) == (unmatched.raw, "shop", 0, False)
@@ -222,7 +223,15 @@ async def test_what_others_want_too_stays_and_goes_to_each_once(archiving: Subje
     job = await running(subject)
     some = [Requeue(a, (Target(VIEWS, "a"),), keep=True)]
     assert await subject.replays.move(job.version, Step(""), some) == Moved({VIEWS: 1})
+    assert await subject.replays.move(job.version, Step(""), some) == Moved({VIEWS: 0}), "it has another id now"
+    (again,) = await kept(subject)
+    assert again.id != a.id
+    assert abs(again.first_ms - subject.now_ms) < 5_000, "TikTok may have it from now on"
+    assert again._replace(id="", first_ms=0) == a._replace(id="")
+    some = [some[0]._replace(event=again)]
     assert await subject.replays.move(job.version, Step(""), some) == Moved({VIEWS: 0}, 1)
+    (a,) = await kept(subject)
+    assert a.first_ms == again.first_ms
     assert await subject.replays.move(job.version, Step(""), [Requeue(a, (Target(OTHER, "a"),))]) == Moved({OTHER: 1})
     assert await kept(subject) == []
     with pytest.raises(StoreMisused):

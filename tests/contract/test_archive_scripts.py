@@ -16,13 +16,13 @@ from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.archive import FILTERED, ReplayAsk, ReplayJob, Requeue, Step, Target
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
-from relay.core.event import EntryClass, Lane, NewEntry, Rest, Settlement
+from relay.core.event import EntryClass, Lane, NewEntry, Rest, Settlement, Shed
 from relay.simulator.traffic import traffic
 from tests.contract.conftest import STREAMS, VIEWS
 from tests.contract.test_scripts import DAY_MS, entries, everything
 from tests.contract.valkey import valkey_server
 
-ARCHIVING = StoreOptions(archive=True)
+ARCHIVING = StoreOptions(archive=True, sheds=True)
 JOB = ReplayJob("j", ReplayAsk(0, 9 * 10**15), owner="r1")
 
 
@@ -184,8 +184,12 @@ async def test_an_archive_that_cannot_be_written_fails_nothing(store: RedisStore
     assert claimed is not None
     settled = await store.owed.settle(claimed.lease, Settlement([one.id for one in claimed.entries]))
     assert (settled.delivered, settled.unarchived) == (3, 3)
-    survey = (await store.owed.survey()).streams[1]
-    assert (survey.owed, survey.unbalanced) == (0, 0)
+    look = await store.owed.survey()
+    survey = look.streams[1]
+    assert (survey.owed, survey.unbalanced, look.archive) == (0, 0, None)
+    await store.inbox.append(entries(2, 50))
+    store.state.room_bytes = 1
+    assert await store.overflow.shed() == Shed(VIEWS, 2)
 
 
 async def test_a_stream_that_takes_nothing_more_forgets_nothing(store: RedisStore) -> None:

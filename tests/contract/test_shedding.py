@@ -17,7 +17,7 @@ from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.errors import StoreTrouble, StoreUnavailable
 from relay.core.event import EntryClass, Lane, NewEntry, Settlement, StreamKey, StreamSurvey
-from relay.core.notices import EntriesShed, Notice, StoreLost
+from relay.core.notices import ArchiveShed, EntriesShed, Notice, StoreLost
 from relay.engine import shedder
 from relay.engine.shedder import Shedder
 from tests.contract.valkey import PATIENCE, valkey_server
@@ -38,11 +38,13 @@ def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def relays(socket: str, told: list[Notice], count: int = 1) -> AsyncIterator[list[RedisStore]]:
+async def relays(
+    socket: str, told: list[Notice], count: int = 1, options: StoreOptions = OPTIONS
+) -> AsyncIterator[list[RedisStore]]:
     """So many processes at work on one server."""
     stopping, clock = asyncio.Event(), SystemClock()
     stores = [
-        await RedisStore.open(connect(socket), STREAMS, SystemClock(), OPTIONS, told.append) for _ in range(count)
+        await RedisStore.open(connect(socket), STREAMS, SystemClock(), options, told.append) for _ in range(count)
     ]
     async with asyncio.TaskGroup() as tasks:
         for store in stores:
@@ -140,3 +142,43 @@ async def test_two_replicas_shed_no_more_than_one() -> None:
             assert 0.88 < lowest < 0.97
             looked = await streams_of(*stores)
             assert looked[SHOP].books["shed"] == sum(one.count for one in told if isinstance(one, EntriesShed)) > 0
+
+
+async def test_an_archive_causes_no_503_and_gives_way_to_what_is_owed() -> None:
+    """Nobody hears one before the store is full of what is owed.
+
+    Everything is delivered at once and archived, until the store is full of it; then TikTok is down.
+    """
+    told: list[Notice] = []
+    options = StoreOptions(high=0.95, low=0.90, archive=True)
+    with valkey_server(maxmemory="16mb") as socket:
+        async with relays(f"unix://{socket}", told, 2, options) as (store, other):
+            sender, limit_bytes = Sender(store), int(16 * 1024**2 * 0.8)
+
+            def shed() -> int:
+                return sum(notice.count for notice in told if isinstance(notice, ArchiveShed))
+
+            while shed() < 3_000:
+                await sender.send(SHOP)
+                await deliver(other, SHOP)
+            assert not [notice for notice in told if isinstance(notice, StoreLost)], "a 200 for everything"
+            survey = await store.owed.survey()
+            assert survey.archive is not None
+            assert survey.used_bytes > limit_bytes * 0.85, "no more gives way than must"
+            kept = survey.archive.events[EntryClass.ENGAGEMENT]
+            assert kept + shed() <= sender.count
+            owed = 0
+            while survey.archive.events[EntryClass.ENGAGEMENT]:
+                await sender.send(ORDERS, size=100)
+                owed += 100
+                survey = await store.owed.survey()
+                assert survey.archive is not None
+            assert not [notice for notice in told if isinstance(notice, StoreLost)]
+            await sender.until(StoreTrouble.OVER_LIMIT, ORDERS)
+            looked = await streams_of(store)
+            assert looked[ORDERS].owed > max(owed, kept // 2), "now it is full of what is owed"
+            assert await deliver(store, ORDERS) == looked[ORDERS].owed
+            survey = await store.owed.survey()
+            assert survey.archive is not None
+            assert 0 < survey.archive.events[EntryClass.CONVERSION] < looked[ORDERS].owed, "kept once there was room"
+            await sender.until(None, SHOP)

@@ -61,6 +61,12 @@ def test_a_look_adds_up_the_classes_of_one_destination() -> None:
         StreamSurvey(StreamKey("d", EntryClass.ENGAGEMENT), 2, 2, 0, NOW - 900, {"USD": 1, "EUR": 2}, {"accepted": 4}),
         StreamSurvey(StreamKey("other", EntryClass.ENGAGEMENT), 50, 50, 0, 1, {"USD": 99}, {"accepted": 77}),
     ]
+    replayed = look_at(
+        StoreSurveyed(StoreSurvey(tuple(streams), {}, 0, 0, NOW), {}, {}),
+        "d",
+        replayed=sum(one.backlog for one in streams),
+    )
+    assert not replayed.stands
     found = look_at(StoreSurveyed(StoreSurvey(tuple(streams), {}, 0, 0, NOW), {"d": "held"}, {}), "d")
     assert found == Look(Standing(NOW, 5, {"USD": 8, "EUR": 2}, {"accepted": 9}), "held", 3, NOW - 900)
     assert found.oldest_age_ms == 900

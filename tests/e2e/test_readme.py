@@ -44,6 +44,7 @@ PROVED_ELSEWHERE = {
     "relay trace MESSAGE_ID": "tests/e2e/test_trace.py",
     "relay incidents": "tests/e2e/test_incidents.py",
     "relay report latest --format html --output report.html": "tests/e2e/test_incidents.py",
+    "relay replay": "tests/e2e/test_replay.py, tests/cli/test_replay.py",
     "relay failover tiktok": "tests/e2e/test_standby.py",
     "relay failback tiktok": "tests/e2e/test_standby.py",
 }

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from relay.core.archive import FILTERED
 from relay.core.delivery.account import Rules
 from relay.core.delivery.batch import Limits
 from relay.core.delivery.clocks import Clocks
@@ -46,10 +47,11 @@ class Scene:
     passed_over: PassedOver = field(default_factory=PassedOver)
     clocks: Clocks = field(default_factory=Clocks)
     mapping: PlainMapping = field(default_factory=PlainMapping)
+    archives: bool = False
 
     def __post_init__(self) -> None:
         streams = [ORDERS, VIEWS, APP, StreamKey("app", EntryClass.ENGAGEMENT)]
-        self.store = MemoryStore(streams, self.clock)
+        self.store = MemoryStore(streams, self.clock, archive=self.archives)
 
     def tracer(self, tracks: Any = None) -> Tracer:
         store = self.store
@@ -63,6 +65,7 @@ class Scene:
                 ("shop", "app"),
                 lambda _: Rules(self.mapping, self.clocks, "", Limits()),
                 self.passed_over,
+                store.archive,
             )
         )
 
@@ -288,3 +291,30 @@ def test_what_was_filtered_is_remembered_for_a_while() -> None:
         lately.note(f"{number}", Why.TELEMETRY, number)
     assert [number for number in range(25) if lately.find(f"{number}")] == list(range(10, 25))
     assert lately.find("24") == (Why.TELEMETRY, 24)
+
+
+async def test_what_is_archived_says_when_it_was_delivered_and_by_which_call() -> None:
+    scene = Scene(archives=True)
+    await scene.owe("a")
+    scene.clock.jump(5)
+    await scene.settle(delivered=True)
+    fate = await scene.fate("a")
+    assert fate.place is Place.ARCHIVED
+    assert fate.said.startswith("delivered at 2026-02-02T02:40:05Z, and archived; TikTok may have it since")
+    assert (fate.calls_made, fate.klass) == (1, EntryClass.CONVERSION)
+    assert "relay replay" in fate.next
+    searched = (await scene.trace("a")).searched
+    assert (searched.owed, searched.archived) == (0, 1)
+    (other,) = (await scene.trace("a", "app")).fates
+    assert other.place is Place.UNSEEN
+
+
+async def test_what_was_filtered_is_found_in_the_archive_by_any_process() -> None:
+    scene = Scene(archives=True)
+    raw = orjson.dumps({"messageId": "f", "id": "f"})
+    await scene.store.inbox.append([NewEntry(FILTERED, "f", raw, scene.clock.now_ms(), "web")])
+    trace = await scene.trace("f", "")
+    assert trace.seen
+    (fate,) = trace.fates
+    assert (fate.place, fate.destination) == (Place.FILTERED, "")
+    assert "it is archived" in fate.said

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from relay.core.archive import Archived, Moved, ReplayJob, ReplayState, Requeue, Step
 from relay.core.errors import StoreMisused
-from relay.core.event import Entry, EntryClass, NewEntry, StreamKey
+from relay.core.event import ArchiveSurvey, Entry, EntryClass, NewEntry, StreamKey
 from tests.twins.shelves import EPOCHS, Held, State, parse, text
 
 
@@ -23,12 +23,18 @@ def archive_ended(state: State, stream: StreamKey, entry: Entry, held: Held, *, 
     first_ms = min([*known, held.first_ms] if delivered else known, default=0)
     name, klass = stream
     kept = Archived("", klass, entry.raw, entry.received_ms, entry.source, entry.worth, name, first_ms, delivered)
-    _keep(state, kept)
+    _keep(state, kept._replace(entry_id=entry.id))
 
 
 def _keep(state: State, kept: Archived) -> None:
     id_ = state.archive_ids[kept.klass].next(state.clock.now_ms())
     state.archive[kept.klass][id_] = kept._replace(id=text(id_))
+
+
+def survey_archive(state: State) -> ArchiveSurvey:
+    events = [event for kept in state.archive.values() for event in kept.values()]
+    used, oldest = sum(len(event.raw) for event in events), min((event.ended_ms for event in events), default=None)
+    return ArchiveSurvey({klass: len(kept) for klass, kept in state.archive.items()}, used, oldest)
 
 
 class MemoryArchive:
@@ -102,8 +108,10 @@ class MemoryReplays:
             self._owe(stream, move.event._replace(raw=found.raw, first_ms=found.first_ms))
             owed[stream] += 1
             values[move.event.worth.currency] += move.event.worth.micros
-        if not move.keep:
-            del kept[id_]
+        del kept[id_]
+        if move.keep:
+            first_ms = found.first_ms or self._state.clock.now_ms()
+            _keep(self._state, found._replace(first_ms=first_ms))
         return duplicates
 
     def _owe(self, stream: StreamKey, event: Archived) -> None:

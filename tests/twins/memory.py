@@ -33,7 +33,14 @@ from relay.core.event import (
 from relay.core.incident import Incident
 from relay.core.incident_log import LogEntry
 from relay.ports import Clock
-from tests.twins.archive import MemoryArchive, MemoryReplays, archive_ended, archive_filtered, remember
+from tests.twins.archive import (
+    MemoryArchive,
+    MemoryReplays,
+    archive_ended,
+    archive_filtered,
+    remember,
+    survey_archive,
+)
 from tests.twins.people import MemorySuppressions
 from tests.twins.shelves import BOUND, Held, Id, State, Stream, Window, parse, text
 from tests.twins.tracks import MemoryTracks
@@ -164,7 +171,8 @@ class MemoryOwed:
         streams = tuple(_survey(key, one) for key, one in self._state.streams.items())
         used = sum(len(entry.raw) for one in self._state.streams.values() for entry in one.entries.values())
         dead = {name: len(letters) for name, letters in self._state.dead.items()}
-        return StoreSurvey(streams, dead, used, 0, self._state.clock.now_ms())
+        archive = survey_archive(self._state) if self._state.archives else None
+        return StoreSurvey(streams, dead, used, 0, self._state.clock.now_ms(), archive=archive)
 
 
 class MemoryDeadLetters:
@@ -314,7 +322,7 @@ class MemoryOverflow:
             return None
         klass = min(firsts)[1]
         kept = self._state.archive[klass]
-        gone = list(kept)[:2_000]
+        gone = list(kept)[:500]
         for id_ in gone:
             del kept[id_]
         return Shed(StreamKey(ARCHIVE, klass), len(gone))

@@ -54,6 +54,9 @@ LEVELS: Mapping[type, str] = {
     told.PeopleSuppressed: INFO,
     told.RecordsErased: INFO,
     told.RecordsTrimmed: WARNING,
+    told.ReplayStarted: WARNING,
+    told.ReplayTurned: INFO,
+    told.ReplayEnded: INFO,
     told.FailoverStarted: WARNING,
     told.FailbackStarted: INFO,
     told.FailbackFinished: INFO,
@@ -70,6 +73,7 @@ SUMMED_UP = frozenset(
         told.LettersWeighed,
         told.ArchiveShed,
         told.ArchiveMissed,
+        told.EntriesReplayed,
     }
 )
 BAD_TURNS = frozenset({"died", "ballast_given_up"})

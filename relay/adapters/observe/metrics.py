@@ -121,6 +121,10 @@ class Metrics:
             told.RecordsTrimmed: lambda one: families.trimmed.labels(one.destination, one.what).inc(one.count),
             told.ArchiveShed: lambda notice: families.archive_shed.inc(notice.count),
             told.ArchiveMissed: lambda notice: families.archive_missed.inc(notice.count),
+            told.EntriesReplayed: lambda notice: families.replayed.labels(*notice.stream).inc(notice.count),
+            told.ReplayStarted: _nothing,
+            told.ReplayTurned: _nothing,
+            told.ReplayEnded: _nothing,
             told.FailoverStarted: _nothing,  # the survey's mode shows these
             told.FailbackStarted: _nothing,
             told.FailbackFinished: _nothing,

@@ -11,6 +11,11 @@ from relay.core import notices as told
 from relay.core.event import StreamKey
 from relay.core.notices import Notice, Outcome
 
+STREAM_LINES: dict[type, tuple[str, str]] = {
+    told.EntriesLapsed: ("info", "entries_lapsed"),
+    told.EntriesShed: ("warning", "entries_shed"),
+    told.EntriesReplayed: ("info", "entries_replayed"),
+}
 ARCHIVE_LINES = {told.ArchiveShed: "archive_shed", told.ArchiveMissed: "archive_missed"}
 TURNED_AWAY = frozenset({Outcome.REFUSED, Outcome.DEFERRED, Outcome.DEAD})
 
@@ -42,8 +47,7 @@ class Summary:
         self._turned_away = False
         self._delivered: dict[StreamKey, Delivered] = {}
         self._remarks: dict[str, Counter[str]] = {}
-        self._lapsed = Counter[StreamKey]()
-        self._shed = Counter[StreamKey]()
+        self._counts = {kind: Counter[StreamKey]() for kind in STREAM_LINES}
         self._archive = Counter[str]()
         self._surveyed: told.StoreSurveyed | None = None
 
@@ -55,10 +59,8 @@ class Summary:
             self._add_delivered(notice)
         elif isinstance(notice, told.ItemsRemarked):
             self._remarks.setdefault(notice.destination, Counter())[notice.remark] += notice.items
-        elif isinstance(notice, told.EntriesLapsed):
-            self._lapsed[notice.stream] += notice.count
-        elif isinstance(notice, told.EntriesShed):
-            self._shed[notice.stream] += notice.count
+        elif isinstance(notice, told.EntriesLapsed | told.EntriesShed | told.EntriesReplayed):
+            self._counts[type(notice)][notice.stream] += notice.count
         elif isinstance(notice, told.ArchiveShed | told.ArchiveMissed):
             self._archive[ARCHIVE_LINES[type(notice)]] += notice.count
         elif isinstance(notice, told.StoreSurveyed):
@@ -84,8 +86,8 @@ class Summary:
             yield Line("info", "entries_delivered", delivered_fields(stream, tally))
         for destination, remarks in self._remarks.items():
             yield Line("info", "items_remarked", {"destination": destination, **dict(remarks.most_common())})
-        for level, event, counts in (("info", "entries_lapsed", self._lapsed), ("warning", "entries_shed", self._shed)):
-            for stream, count in counts.items():
+        for kind, (level, event) in STREAM_LINES.items():
+            for stream, count in self._counts[kind].items():
                 fields = {"destination": stream.destination, "class": stream.klass.value, "count": count}
                 yield Line(level, event, fields)
         for event, count in self._archive.items():

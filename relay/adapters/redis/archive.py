@@ -48,13 +48,14 @@ class RedisArchive:
             raw = b""
         delivered = bool(destination) and b"u" not in fields
         doubt_ms = int(first_ms) if first_ms.isdigit() else 0
-        return Archived(id_, klass, raw, received_ms, source, worth, destination, doubt_ms, delivered)
+        entry_id = fields.get(b"i", b"").decode()
+        return Archived(id_, klass, raw, received_ms, source, worth, destination, doubt_ms, delivered, entry_id)
 
 
 class RedisReplays:
     """See ``ports.Replays``. ``lease_ms``: who works on a job must take a step this often."""
 
-    def __init__(self, client: Client, clock: Clock, digest_key: Callable[[], bytes], lease_ms: int = 15_000) -> None:
+    def __init__(self, client: Client, clock: Clock, digest_key: Callable[[], bytes], lease_ms: int) -> None:
         self._client, self._clock, self._digest_key, self._lease_ms = client, clock, digest_key, lease_ms
         self._skew_ms = 0  # store's clock − ours, learnt when they disagree about the epoch
 

@@ -69,7 +69,7 @@ def archive(klass: EntryClass) -> str:
     """Stream of what was delivered or filtered.
 
     Fields ``e`` and ``m`` as in ``owed``, ``d`` the destination (absent: filtered), ``f`` the earliest time TikTok may
-    have got it, ``u`` when no subscription matched it at delivery.
+    have got it, ``u`` when no subscription matched it at delivery, ``i`` what it was owed as.
     """
     return f"{prefix()}archive:{klass.value}"
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from relay.adapters.redis import keys, memo
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.state import StoreState
 from relay.core.archive import ARCHIVE
+from relay.core.errors import StoreMisused
 from relay.core.event import EntryClass, Shed, StreamKey
 from relay.core.trace import parse_id
 
 PIECE = 250
 """Entries that are shed in one call at most: about 3 ms."""
-ARCHIVE_PIECE = 2_000
+ARCHIVE_PIECE = 500
 """Entries that leave the archive in one call at most: they are dropped by the node, in less than a millisecond."""
 NOBODY_ELSE = 8 * 10**15
 ROOM = -1
@@ -36,9 +38,10 @@ class RedisOverflow:
 
     async def shed(self) -> Shed | None:
         """See ``ports.Overflow.shed``. Each stream is asked to give up what is older than the others' oldest."""
-        if (archive := await self._oldest_archive()) is not None:
-            count = await self._give_up(archive)
-            return Shed(StreamKey(ARCHIVE, archive), count) if count else None
+        with suppress(StoreMisused):  # a damaged archive gives nothing, and must not keep entries from giving way
+            if (archive := await self._oldest_archive()) is not None:
+                count = await self._give_up(archive)
+                return Shed(StreamKey(ARCHIVE, archive), count) if count else None
         heads = await self._heads() if self._sheds else {}
         while heads:
             stream = min(heads, key=lambda one: heads[one])

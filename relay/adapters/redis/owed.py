@@ -11,7 +11,7 @@ from relay.adapters.redis.codec import Codec, Locked, Undecodable
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.state import StoreState
-from relay.core.errors import StoreMisused
+from relay.core.errors import StoreMisused, StoreUnavailable
 from relay.core.event import (
     ArchiveSurvey,
     Claimed,
@@ -150,7 +150,6 @@ class RedisOwed:
                 ("HGETALL", keys.books(stream)),
                 ("XRANGE", keys.owed(stream), "-", "+", "COUNT", 1),
             )
-        commands += self._archive_looks()
         replies = iter(await self._client.many(commands))
         (seconds, micros), memory = next(replies), next(replies)
         dead = {name: int(next(replies)) for name in destinations}
@@ -162,19 +161,26 @@ class RedisOwed:
             max_bytes=self._state.limit_bytes(int(memory["maxmemory"])),
             now_ms=int(seconds) * 1000 + int(micros) // 1000,
             disk_free_bytes=self._options.disk_free(),
-            archive=_archive_of(list(replies)),
+            archive=await self._archive(),
         )
 
-    def _archive_looks(self) -> list[tuple[Any, ...]]:
-        """What to ask about the archive: its memory is measured from a few of its nodes."""
+    async def _archive(self) -> ArchiveSurvey | None:
+        """By itself: an archive that cannot be looked at must not hide what is owed.
+
+        Its memory is measured from a few of its nodes.
+        """
         if not self._options.archive:
-            return []
-        names = [keys.archive(klass) for klass in EntryClass]
-        looks = (
-            (("XLEN", name), ("MEMORY USAGE", name, "SAMPLES", 5), ("XRANGE", name, "-", "+", "COUNT", 1))
-            for name in names
-        )
-        return [look for three in looks for look in three]
+            return None
+        commands: list[tuple[Any, ...]] = []
+        for name in (keys.archive(klass) for klass in EntryClass):
+            commands += (("XLEN", name), ("MEMORY USAGE", name, "SAMPLES", 5), ("XRANGE", name, "-", "+", "COUNT", 1))
+        try:
+            replies = await self._client.many(commands)
+        except (StoreMisused, StoreUnavailable):
+            return None
+        lengths, sizes, firsts = replies[::3], replies[1::3], replies[2::3]
+        oldest = min((parse_id(page[0][0].decode())[0] for page in firsts if page), default=None)
+        return ArchiveSurvey(dict(zip(EntryClass, lengths, strict=True)), sum(size or 0 for size in sizes), oldest)
 
     async def _with_oldest(self, looks: Sequence[tuple[StreamSurvey, Window]]) -> tuple[StreamSurvey, ...]:
         """Where a stream has a window, the oldest entry that may be claimed is not the first one."""
@@ -222,15 +228,6 @@ class RedisOwed:
         if stream not in self._streams:
             raise StoreMisused(f"unknown stream {stream}")
         return stream
-
-
-def _archive_of(replies: list[Any]) -> ArchiveSurvey | None:
-    """Length, memory and first event of each class's archive."""
-    if not replies:
-        return None
-    lengths, sizes, firsts = replies[::3], replies[1::3], replies[2::3]
-    oldest = min((parse_id(page[0][0].decode())[0] for page in firsts if page), default=None)
-    return ArchiveSurvey(dict(zip(EntryClass, lengths, strict=True)), sum(size or 0 for size in sizes), oldest)
 
 
 def _bytes(text: str) -> bytes:

@@ -56,7 +56,7 @@ class RedisStore:
         self.roster = RedisRoster(client)
         self.overflow = RedisOverflow(client, streams, self.state, sheds=options.sheds)
         self.archive = RedisArchive(client, codec, options)
-        self.replays = RedisReplays(client, clock, self._key)
+        self.replays = RedisReplays(client, clock, self._key, options.lease_ms)
         self.bounds = RedisBounds(client, options)
         self.erasure = RedisErasure(client, codec)
         self.suppressions = RedisSuppressions(client, options, self._key)

@@ -15,12 +15,14 @@ from relay.adapters.web.admin_answers import Declined, answer, check_destination
 from relay.adapters.web.admin_forget import forget_routes
 from relay.adapters.web.admin_incidents import IncidentRoutes
 from relay.adapters.web.admin_letters import LetterRoutes
+from relay.adapters.web.admin_replays import ReplayRoutes, archive_json, job_json
 from relay.adapters.web.admin_standby import StandbyRoutes
 from relay.adapters.web.admin_status import status_document
 from relay.adapters.web.admin_trace import Look, trace_routes
 from relay.core.errors import StoreUnavailable
 from relay.core.event import JsonObject
 from relay.engine.eraser import Eraser
+from relay.engine.replay import Replayer
 from relay.engine.standby import Turn
 from relay.engine.survey import Survey
 from relay.ports import Clock, DeadLetters, Incidents, Tell
@@ -47,6 +49,7 @@ class AdminParts:
 
     ``receive`` takes the body of ``POST /api/events`` through intake and returns events by outcome; it raises Declined
     or StoreUnavailable. ``preview`` maps ``{"events": […]}`` without sending anything. ``trace`` looks an event up.
+    ``archives``: whether what ends is kept for replays.
     """
 
     survey: Survey
@@ -64,6 +67,8 @@ class AdminParts:
     fail_over: Callable[[str, int], Awaitable[Turn]] | None = None
     fail_back: Callable[[str], Awaitable[Turn]] | None = None
     eraser: Eraser | None = None
+    replayer: Replayer | None = None
+    archives: bool = False
 
 
 def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
@@ -78,6 +83,9 @@ def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
         app.add_routes(forget_routes(parts.eraser))
     if parts.receive:
         app.add_routes([web.post("/api/events", receive_handler(parts.receive))])
+    if parts.replayer:
+        routes = ReplayRoutes(parts.replayer, parts.survey, parts.destinations, parts.clock, archives=parts.archives)
+        app.add_routes(routes.routes())
     if parts.trace:
         app.add_routes(trace_routes(parts.trace, parts.destinations))
     if parts.preview:
@@ -110,9 +118,21 @@ def status_handler(parts: AdminParts) -> Handler:
         survey = parts.survey
         await survey.look()
         now = parts.clock.now_ms()
-        return answer(status_document(parts.facts(), survey.latest, survey.trouble, parts.destinations, now))
+        document = status_document(parts.facts(), survey.latest, survey.trouble, parts.destinations, now)
+        return answer(document | await replay_part(parts, now))
 
     return status
+
+
+async def replay_part(parts: AdminParts, now_ms: int) -> JsonObject:
+    """What is archived, and the replay that has not ended."""
+    latest, job = parts.survey.latest, None
+    if parts.replayer and parts.survey.trouble is None:
+        job = await parts.replayer.look()
+    return {
+        "archive": archive_json(latest.survey.archive) if latest else None,
+        "replay": job_json(job, now_ms) if job and not job.ended else None,
+    }
 
 
 def switch_handler(parts: AdminParts) -> Handler:

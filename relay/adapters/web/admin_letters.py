@@ -11,8 +11,9 @@ import orjson
 from aiohttp import web
 
 from relay.adapters.web.admin_answers import Declined, answer, iso
-from relay.adapters.web.letter_moves import MAY_DOUBLE, MICROS, Amounts, Selection, event_name, selection
+from relay.adapters.web.letter_moves import MAY_DOUBLE, MICROS, Amounts, Selection, selection
 from relay.core.event import DeadLetter, DeadReason, JsonObject
+from relay.core.replay import event_name
 from relay.ports import Clock, DeadLetters, Tell
 
 INTAKE = "-"  # destination of the intake's own dead letters

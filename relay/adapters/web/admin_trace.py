@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 from relay.adapters.web.admin_answers import Declined, answer, iso
+from relay.core.archive import Archived
 from relay.core.errors import StoreMisused
 from relay.core.event import Attempt, DeadLetter, Entry, JsonObject, Worth
 from relay.core.trace import Fate, Searched, Trace
@@ -66,6 +67,7 @@ def searched_json(searched: Searched) -> JsonObject:
     return {
         "owed": searched.owed,
         "dead_letters": searched.letters,
+        "archived": searched.archived,
         "seconds": round(searched.seconds, 3),
         "complete": searched.complete,
         "seconds_per_million": None if per_million is None else round(per_million, 1),
@@ -82,6 +84,7 @@ def fate_json(fate: Fate) -> JsonObject:
         "next": fate.next,
         "owed": owed_json(fate, fate.entry) if fate.entry else None,
         "dead_letter": letter_part(fate.letter) if fate.letter else None,
+        "archived": archived_json(fate.archived) if fate.archived else None,
         "accepted_between": [iso(at_ms) for at_ms in fate.accepted_ms] if fate.accepted_ms else None,
         "calls_made": fate.calls_made,
         "calls": [call_json(call) for call in fate.calls],
@@ -118,6 +121,19 @@ def letter_part(letter: DeadLetter) -> JsonObject:
         "in_doubt_since": iso(letter.first_ms),
         **worth_json(letter.worth),
         "accepted": list(letter.accepted),
+    }
+
+
+def archived_json(event: Archived) -> JsonObject:
+    """What is archived of it, without the event."""
+    return {
+        "id": event.id,
+        "received_at": iso(event.received_ms),
+        "ended_at": iso(event.ended_ms),
+        "delivered": event.delivered,
+        "in_doubt_since": iso(event.first_ms),
+        "accepted": [],
+        **worth_json(event.worth),
     }
 
 

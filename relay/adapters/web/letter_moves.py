@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from relay.adapters.web.admin_answers import Declined, iso, parsed
 from relay.core.event import DeadLetter, DeadReason, JsonObject
 from relay.core.notices import DeadLettersMoved
+from relay.core.replay import event_name
 
 MAY_DOUBLE = frozenset({DeadReason.OVERLAP, DeadReason.AMBIGUOUS})  # TikTok may have these and would count them again
 MICROS = 1_000_000
@@ -121,8 +122,3 @@ def decoded_event(raw: bytes) -> JsonObject:
     except ValueError:
         return {}
     return event if isinstance(event, dict) else {}
-
-
-def event_name(event: JsonObject) -> object:
-    """What people call it: the name of a track call, the type of any other."""
-    return event.get("event") or event.get("type")

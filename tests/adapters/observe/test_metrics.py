@@ -10,7 +10,7 @@ from relay.adapters.observe.families import DELAY_BOUNDS
 from relay.adapters.observe.metrics import MOST_CODES, Labels, Metrics
 from relay.core import notices as told
 from relay.core.delivery.mode import Mode, ModeRecord
-from relay.core.event import DeadReason, Lane, StreamSurvey
+from relay.core.event import ArchiveSurvey, DeadReason, EntryClass, Lane, StreamSurvey
 from relay.core.forecast import Breach
 from relay.core.notices import Notice, Outcome, Why
 from tests.adapters.observe.notices import BACKLOG, EVERY, NOW_MS, PURCHASES, VIEWS, surveyed
@@ -29,6 +29,11 @@ CONTRACT = {
     "relay_tiktok_request_seconds_count": {"destination"},
     "relay_delivery_delay_seconds_count": {"destination", "class"},
     "relay_intake_seconds_count": set(),
+    "relay_archive_events": {"class"},
+    "relay_archive_bytes": set(),
+    "relay_archive_shed_total": set(),
+    "relay_archive_missed_total": set(),
+    "relay_replayed_entries_total": {"destination", "class"},
     "relay_journal_bytes": set(),
     "relay_journal_limit_bytes": set(),
     "relay_journal_full_seconds": set(),
@@ -235,6 +240,21 @@ def test_what_is_shed_is_an_ending_of_engagement_that_is_there_from_the_start(me
     assert Scrape(metrics)("relay_entries_settled_total", **engagement) == 250
     rows = Scrape(metrics).labels("relay_entries_settled_total")
     assert {row["class"] for row in rows if row["ending"] == "shed"} == {"engagement"}
+
+
+def test_what_is_archived_and_what_comes_of_it(metrics: Metrics) -> None:
+    engagement = {"destination": "tiktok", "class": "engagement"}
+    assert Scrape(metrics)("relay_replayed_entries_total", **engagement) == 0
+    assert Scrape(metrics)("relay_archive_events", **{"class": "conversion"}) == 0
+    kept = ArchiveSurvey({EntryClass.CONVERSION: 3, EntryClass.ENGAGEMENT: 5}, 2_000, NOW_MS)
+    metrics(replace(surveyed(), survey=replace(surveyed().survey, archive=kept)))
+    for notice in (told.ArchiveShed(7), told.ArchiveMissed(2), told.EntriesReplayed(VIEWS, 250)):
+        metrics(notice)
+    scrape = Scrape(metrics)
+    assert scrape("relay_archive_events", **{"class": "conversion"}) == 3
+    assert scrape("relay_archive_bytes") == 2_000
+    assert (scrape("relay_archive_shed_total"), scrape("relay_archive_missed_total")) == (7, 2)
+    assert scrape("relay_replayed_entries_total", **engagement) == 250
 
 
 def test_a_surplus_does_not_hide_a_deficit(metrics: Metrics) -> None:

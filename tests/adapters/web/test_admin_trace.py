@@ -70,6 +70,7 @@ async def test_a_trace_is_whole_and_shows_nothing_of_the_event(port: Port) -> No
     assert document["searched"] == {
         "owed": 200,
         "dead_letters": 3,
+        "archived": 0,
         "seconds": 0.5,
         "complete": True,
         "seconds_per_million": 2463.1,

@@ -2,7 +2,8 @@
 -- One step of a replay: owe archived events again, and write down how far the job has come, both or nothing. Changes
 -- nothing when the job is another one, not running, or in other hands by now.
 -- An event goes to each target that has not accepted it, and leaves the archive unless it is to be kept. It takes along
--- since when TikTok may have it. What has left the archive is not owed again, so nothing moves twice.
+-- since when TikTok may have it. What has left the archive is not owed again, so nothing moves twice; what is kept goes
+-- back under another id with its doubt, because ids of entries are not remembered for ever.
 -- KEYS  job, archive, then per stream: owed, books; then per target with a member its bucket in the current epoch and
 --       the older ones
 -- ARGV  version of the job, lease in ms, cursor, what it waits for; counters, then per counter: name, increment
@@ -94,6 +95,12 @@ local function owe(target, event, entry)
   return true
 end
 
+-- True unless the archive takes nothing any more: then it stays as it is.
+local function keep(fields, first_ms)
+  local kept = { 'e', fields[2], 'm', fields[4], 'f', first_ms > 0 and first_ms or now }
+  return type(pcall_('XADD', archive, '*', unpack(kept))) ~= 'table'
+end
+
 for _, event in ipairs(events) do
   local found = call('XRANGE', archive, event.id, event.id)[1]
   if found then
@@ -101,7 +108,7 @@ for _, event in ipairs(events) do
     if first_ms > 0 then entry[5], entry[6] = 'f', first_ms end
     local whole_way = true
     for _, target in ipairs(event.targets) do whole_way = owe(target, event, entry) and whole_way end
-    if whole_way and not event.keep then call('XDEL', archive, event.id) end
+    if whole_way and (not event.keep or keep(found[2], first_ms)) then call('XDEL', archive, event.id) end
   end
 end
 local reply, moved, duplicates = { 1, 0 }, 0, 0

@@ -76,10 +76,10 @@ local function remove(id, m)
 end
 
 -- TikTok may have what was delivered since the first claim, unless it may have had it before.
-local function keep(entry, delivered)
-  local record, first_ms = { 'e', entry[2], 'm', entry[4] or '', 'd', destination }, doubt_of(entry)
+local function keep(id, entry, delivered)
+  local record, first_ms = { 'e', entry[2], 'm', entry[4] or '', 'd', destination, 'i', id }, doubt_of(entry)
   if delivered and (first_ms == 0 or lease.first_ms < first_ms) then first_ms = lease.first_ms end
-  if first_ms > 0 then record[7], record[8] = 'f', first_ms end
+  if first_ms > 0 then record[9], record[10] = 'f', first_ms end
   if not delivered then record[#record + 1], record[#record + 2] = 'u', 1 end
   if type(pcall_('XADD', archive, '*', unpack(record))) == 'table' then missing = missing + 1 end
 end
@@ -90,7 +90,7 @@ local function remove_all(from, to, delivered)
   for at = from, to do
     local entry = fields(ARGV[at])
     if entry then
-      if archive and delivered ~= nil then keep(entry, delivered) end
+      if archive and delivered ~= nil then keep(ARGV[at], entry, delivered) end
       remove(ARGV[at], entry[4])
       removed = removed + 1
     end

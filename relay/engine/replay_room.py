@@ -1,0 +1,60 @@
+"""How much a replay may put in front of fresh events.
+
+What is sent again is old, so the stream it goes to is backlog from there on, and fresh events of that stream queue up
+behind it. A replay therefore puts no more than about two calls' worth into a stream, and waits until that is sent:
+whatever its rate, a fresh event is delayed by two calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from relay.core.archive import Requeue
+from relay.core.delivery.gate import GateState
+from relay.core.event import StreamKey
+from relay.ports import Clock, Owed
+
+HELD = 1_000
+"""Entries: two full calls to TikTok."""
+LOOK_S = 0.2
+"""The store is asked no more often than this: 5,000 entries a second at most."""
+
+
+class Room:
+    """What the destinations can take. ``gates``: their states; ``pressed``: whether the store itself has no room."""
+
+    def __init__(
+        self, owed: Owed, clock: Clock, gates: Callable[[], Mapping[str, str]], pressed: Callable[[], bool]
+    ) -> None:
+        self._owed, self._clock, self._gates, self._pressed = owed, clock, gates, pressed
+        self._waiting: dict[StreamKey, int] = {}
+        self._looked_at = float("-inf")
+
+    def stuck(self, name: str) -> str:
+        """Why nothing can be sent to a destination at the moment, '' when it can."""
+        state = self._gates().get(name, "")
+        return "" if state == GateState.CLOSED.value else f"{name}: {state or 'not served here'}"
+
+    async def full(self, moves: Iterable[Requeue]) -> str:
+        """Why these have to wait, '' when they need not. Raises StoreUnavailable."""
+        if self._pressed():
+            return "the store is full"
+        streams = {target.stream for move in moves for target in move.targets}
+        if self._looked_at == float("-inf") or any(self._waiting.get(stream, 0) >= HELD for stream in streams):
+            await self._look()
+        for stream in streams:
+            if (waiting := self._waiting.get(stream, 0)) >= HELD:
+                return f"{stream.destination} has {waiting:,} {stream.klass.value} entries to send first"
+        return ""
+
+    def taken(self, moved: Mapping[StreamKey, int]) -> None:
+        """So many more wait there."""
+        for stream, count in moved.items():
+            self._waiting[stream] = self._waiting.get(stream, 0) + count
+
+    async def _look(self) -> None:
+        now = self._clock.monotonic()
+        if now - self._looked_at < LOOK_S:
+            return
+        self._looked_at = now
+        self._waiting = {one.stream: one.sendable for one in (await self._owed.survey()).streams}
