@@ -13,7 +13,7 @@ from relay.adapters.system import SystemClock
 from tests.benchmarks.load import events
 
 ROUNDS = 9
-MOST = 4.0
+MOST = 6.0
 HELD_OUT_SEED = 4711
 
 

@@ -12,7 +12,15 @@ from relay.adapters.web.admin_answers import answer
 from relay.cli.forget import forget
 from tests.cli.ports import served
 
-PAGE = {"owed": 2, "dead_letters": 1, "archive": 0, "leased": 0, "unreadable": 0, "looked_at": 500, "total": 1000}
+PAGE: dict[str, Any] = {
+    "owed": 2,
+    "dead_letters": 1,
+    "archive": 0,
+    "leased": 0,
+    "unreadable": 0,
+    "looked_at": 500,
+    "total": 1000,
+}
 PAGE |= {"seconds": 0.5}
 
 
