@@ -20,6 +20,7 @@ from relay.engine.bounds import Housekeeping
 from relay.engine.eraser import Eraser
 from relay.engine.shedder import Shedder
 from relay.engine.suppression import Suppression
+from relay.engine.sweeper import Sweeper
 from relay.engine.trimmer import Trimmer
 from relay.ports import Clock, Tell
 
@@ -37,6 +38,7 @@ class Store:
     housekeeping: Housekeeping
     suppression: Suppression
     eraser: Eraser
+    sweeper: Sweeper
 
     def disk_free(self) -> int | None:
         """Free bytes under the embedded server; None elsewhere."""
@@ -49,6 +51,7 @@ class Store:
             tasks.create_task(self.shedder.run(stopping), name="make room")
             tasks.create_task(self.trimmer.run(stopping), name="trim the archive")
             tasks.create_task(self.suppression.run(stopping), name="whom to refuse")
+            tasks.create_task(self.sweeper.run(stopping), name="erase what is kept of whom to refuse")
             tasks.create_task(self.housekeeping.run(stopping), name="keep to the limits")
             if self.embedded:
                 tasks.create_task(self.embedded.watch(stopping), name="watch the embedded server")
@@ -74,7 +77,8 @@ async def open_store(stack: AsyncExitStack, settings: Settings, clock: Clock, te
     housekeeping = Housekeeping(redis.bounds, names, clock, tell)
     suppression = Suppression(redis.suppressions, clock, tell, settings.privacy.suppress_most)
     eraser = Eraser(redis.erasure, suppression, clock, tell)
-    return Store(redis, embedded, shedder, trimmer, housekeeping, suppression, eraser)
+    sweeper = Sweeper(eraser, suppression, clock)
+    return Store(redis, embedded, shedder, trimmer, housekeeping, suppression, eraser, sweeper)
 
 
 def embedded_options(settings: Settings) -> EmbeddedOptions:

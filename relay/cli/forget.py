@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.progress import Progress
 
 from relay.cli.client import Failed, ask
@@ -14,6 +15,7 @@ from relay.cli.switch import AS_JSON
 from relay.core.event import JsonObject
 
 COUNTED = ("owed", "dead_letters", "archive", "leased", "unreadable", "looked_at", "seconds")
+TELLING = 1000  # records: fewer say nothing of a million
 FOUND = ("owed", "dead_letters", "archive")
 
 
@@ -55,7 +57,8 @@ def forget(  # one parameter per option
 def search(wanted: dict[str, Any], *, quiet: bool) -> JsonObject:
     """All calls that it takes, with progress on a terminal."""
     sums = Counter[str]()
-    with Progress(transient=True, disable=quiet) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("searching", total=None)
         cursor: str | None = ""
         document: JsonObject = {}
@@ -81,7 +84,8 @@ def report(found: JsonObject, *, as_json: bool) -> None:
         print(f"{number(found['leased'])} are being sent right now: they {after}")
     if found["unreadable"]:
         print(f"{number(found['unreadable'])} could not be read (damaged, or sealed with a key that is missing)")
-    pace = f", {duration(found['seconds'] / found['looked_at'] * 1e6)} per million" if found["looked_at"] else ""
+    paced = found["looked_at"] >= TELLING
+    pace = f", {duration(found['seconds'] / found['looked_at'] * 1e6)} per million" if paced else ""
     print(f"searched {number(found['looked_at'])} records in {duration(found['seconds'])}{pace}")
     if found["suppressed"]:
         print("what comes of this person is refused from now on; `relay forget --lift` ends that")

@@ -25,6 +25,10 @@ class Marks:
         at = bisect_left(self._sorted, number)
         return at < len(self._sorted) and self._sorted[at] == number
 
+    def differs_from(self, other: Marks) -> bool:
+        """Whether another set holds other marks."""
+        return self._sorted != other._sorted
+
     def change(self, changes: Iterable[tuple[bytes, bool]]) -> None:
         """Add (True) or take away (False), in order: the last word on a mark holds."""
         last = {int.from_bytes(mark, "big"): on for mark, on in changes}

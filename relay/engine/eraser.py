@@ -61,6 +61,14 @@ class Eraser:
         seeker = Seeker(names)
         return await self._go_on(lambda place: _wanted_in(place, seeker), cursor, dry=dry, seconds=seconds)
 
+    async def sweep(self, cursor: str = "", *, seconds: float = 1.0) -> Erased:
+        """Erase what is kept of everybody on the list. As ``erase``; what is no readable event is left alone."""
+        return await self._go_on(lambda _place: self._listed, cursor, dry=False, seconds=seconds)
+
+    def _listed(self, raw: bytes) -> bool:
+        event = _event(raw)
+        return event is not None and self._suppression.refuses(event)
+
     async def lift(self, names: Sequence[str]) -> None:
         """Refuse these names no more. What was erased stays erased."""
         await self._suppression.lift(names)

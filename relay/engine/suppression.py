@@ -105,13 +105,11 @@ class Suppression:
 
     async def _read(self, *, anew: bool) -> None:
         """Page by page; a new copy takes the place of the old one when it is whole."""
-        marks, place, changed = (Marks(), "", True) if anew else (self._marks, self._place, False)
-        more = True
-        gathered: list[tuple[bytes, bool]] = []
+        marks, place = (Marks(), "") if anew else (self._marks, self._place)
+        more, gathered = True, list[tuple[bytes, bool]]()
         while more:
             place, changes, more = await self._store.since(place)
             gathered += changes
-        if gathered or changed:
-            marks.change(gathered)
-            self.version += bool(gathered) or len(marks) != len(self._marks)
+        marks.change(gathered)
+        self.version += marks.differs_from(self._marks) if anew else bool(gathered)
         self._marks, self._place = marks, place
