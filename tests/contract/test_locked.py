@@ -80,8 +80,10 @@ async def test_a_relay_without_the_key_does_not_start_and_one_that_lists_it_does
         assert claimed
         assert claimed.entries[0].raw == EVENT
         await store.owed.settle(claimed.lease, Settlement(delivered=[claimed.entries[0].id]))
-    async with opened(socket, NEW):
-        pass  # nothing of the old key is left
+    async with opened(socket, NEW) as store:  # nothing of the old key is left
+        assert await store.client.run("HGET", keys.meta(), f"key:{key_id(OLD)}") == b"0", "no need to look again"
+    async with opened(socket, OLD, NEW) as store:
+        assert await store.client.run("HGET", keys.meta(), f"key:{key_id(OLD)}") == b"1"
 
 
 @pytest.mark.parametrize("listed", [(), (NEW,)])

@@ -114,8 +114,10 @@ class RedisStore:
     async def _agree_on_keys(self) -> None:
         """Refuse a store with records that we could not open; note the key that we shall seal with."""
         listed = [key_id(key) for key in self._options.encryption_keys]
-        if needed := await vault.unlisted(self.client, {*listed, *self._options.lost_keys}):
+        known = {*listed, *self._options.lost_keys}
+        if needed := await vault.unlisted(self.client, known):
             raise StoreMismatch(vault.refusal(needed))
+        await vault.retire(self.client, known)
         if listed:
             await vault.note(self.client, listed[0])
 

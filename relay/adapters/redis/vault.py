@@ -14,12 +14,22 @@ from relay.adapters.redis.connect import Client
 from relay.core.event import EntryClass, StreamKey
 
 FIELD = b"key:"
+IN_USE, RETIRED = 1, 0
 PAGE = 1000
 
 
 async def note(client: Client, key_id: str) -> None:
     """Before the first record is sealed with it."""
-    await client.run("HSETNX", keys.meta(), FIELD + key_id.encode(), 1)
+    await client.run("HSET", keys.meta(), FIELD + key_id.encode(), IN_USE)
+
+
+async def retire(client: Client, listed: Collection[str]) -> None:
+    """Nothing was found of the keys that are not listed: the next start need not look again.
+
+    Where another replica goes on sealing with one all the same, who meets its records holds them, as always.
+    """
+    for key_id in await _unlisted_ids(client, listed):
+        await client.run("HSET", keys.meta(), FIELD + key_id.encode(), RETIRED)
 
 
 async def noted(client: Client, key_id: str) -> bool:
@@ -30,13 +40,16 @@ async def noted(client: Client, key_id: str) -> bool:
 async def unlisted(client: Client, listed: Collection[str]) -> dict[str, str]:
     """Id of every key that is not listed and still needed → where a record of it was found.
 
-    Reads the store through when there may be one (a million records in some seconds). A key of which nothing is left
-    stays noted: another replica may be about to seal with it.
+    Reads the store through when there may be one: a million records in some seconds.
     """
-    stored: dict[bytes, bytes] = await client.run("HGETALL", keys.meta())
-    known = {name.removeprefix(FIELD).decode() for name in stored if name.startswith(FIELD)}
-    missing = sorted(known - set(listed))
+    missing = await _unlisted_ids(client, listed)
     return {key_id: place for key_id in missing if (place := await _place_of(client, key_id))}
+
+
+async def _unlisted_ids(client: Client, listed: Collection[str]) -> list[str]:
+    stored: dict[bytes, bytes] = await client.run("HGETALL", keys.meta())
+    in_use = {name for name, state in stored.items() if name.startswith(FIELD) and int(state) != RETIRED}
+    return sorted({name.removeprefix(FIELD).decode() for name in in_use} - set(listed))
 
 
 def refusal(needed: Mapping[str, str]) -> str:
