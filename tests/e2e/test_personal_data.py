@@ -115,7 +115,7 @@ def playing(folder: Path, **environ: str) -> Iterator[tuple[Relay, Simulator]]:
 def test_no_personal_data_of_the_examples_can_be_read(tmp_path: Path, examples: list[dict[str, Any]]) -> None:
     thief = Thief([one["event"] for one in examples])
     assert thief.values >= KNOWN
-    with playing(tmp_path, RELAY_ENCRYPTION_KEY=KEY) as (relay, simulator):
+    with playing(tmp_path, RELAY_ENCRYPTION_KEY=KEY, RELAY_JOURNAL__ARCHIVE="true") as (relay, simulator):
         seen = live(relay, simulator, examples)
     assert thief.found_in(seen + relay.log.read_bytes()) == set()
     assert thief.found_in_store(relay.folder) == set()
