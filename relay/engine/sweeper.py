@@ -25,7 +25,7 @@ class Sweeper:
 
     def __init__(self, eraser: Eraser, suppression: Suppression, clock: Clock) -> None:
         self._eraser, self._suppression, self._clock = eraser, suppression, clock
-        self._swept_version = -1
+        self._version = self._swept_version = -1
         self._due = clock.monotonic() + FIRST_S
         self._cursor = ""
 
@@ -40,12 +40,12 @@ class Sweeper:
         """A second of sweeping, if it is time. Raises StoreUnavailable, or StoreMisused."""
         if self._clock.monotonic() < self._due:
             return
-        version = self._suppression.version
-        if not self._cursor and (not self._suppression.listed or version == self._swept_version):
-            return
         if not self._cursor:
-            self._swept_version = version  # who comes to the list from here on may have been passed already
+            version = self._suppression.version
+            if not self._suppression.listed or version == self._swept_version:
+                return
+            self._version = version  # who comes to the list from here on may have been passed already
         done = await self._eraser.sweep(self._cursor)
         self._cursor = done.cursor
         if not self._cursor:
-            self._due = self._clock.monotonic() + EVERY_S
+            self._swept_version, self._due = self._version, self._clock.monotonic() + EVERY_S

@@ -2,8 +2,14 @@ from __future__ import annotations
 
 import asyncio
 
+from relay.core.erasure import Place
+from relay.core.errors import StoreTrouble, StoreUnavailable
+from relay.engine.eraser import Eraser
+from relay.engine.suppression import Suppression
 from relay.engine.sweeper import EVERY_S, FIRST_S, Sweeper
 from tests.engine.test_eraser import ARCHIVE, LETTERS, REJECTS, Bench, event
+from tests.twins.clock import FakeClock
+from tests.twins.people import MemorySuppressions
 
 
 def laid_out() -> tuple[Bench, Sweeper]:
@@ -59,3 +65,27 @@ async def test_an_empty_list_sweeps_nothing_and_a_stop_is_heard() -> None:
     stopping = asyncio.Event()
     stopping.set()
     await sweeper.run(stopping)
+
+
+async def test_it_outlives_a_store_that_is_away() -> None:
+    clock, shelves = FakeClock(), Bench().shelves
+    shelves.kept = {LETTERS: [event("u1")]}
+    store = MemorySuppressions()
+    suppression = Suppression(store, clock, lambda _notice: None)
+    await suppression.add(["user:u1"])
+    eraser = Eraser(shelves, suppression, clock, lambda _notice: None)
+    sweeper, stopping, away = Sweeper(eraser, suppression, clock), asyncio.Event(), shelves.places
+
+    async def gone() -> list[Place]:
+        raise StoreUnavailable(StoreTrouble.AWAY)
+
+    shelves.places = gone  # type: ignore[method-assign]
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(sweeper.run(stopping))
+        await clock.advance(FIRST_S + 3)
+        assert shelves.kept[LETTERS] == [event("u1")]
+        shelves.places = away  # type: ignore[method-assign]
+        await clock.advance(3)
+        assert shelves.kept[LETTERS] == [b""]
+        stopping.set()
+        await clock.advance(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from typing import Any
 
 from relay.adapters.redis import keys
 from relay.adapters.redis.connect import Client
@@ -21,11 +22,19 @@ class RedisSuppressions:
 
     def __init__(self, client: Client, options: StoreOptions, digest_key: Callable[[], bytes]) -> None:
         self._client, self._options, self._digest_key = client, options, digest_key
+        self._begun: tuple[bytes, Any] = (b"", None)  # a digest that has read its key already, and that key
 
     def mark(self, identity: str) -> bytes:
         """See ``ports.Suppressions.mark``. Keyed like remembered ids, and of another kind than those."""
-        text = identity.encode("utf-8", "surrogatepass")
-        return blake2b(text, digest_size=MARK_BYTES, key=self._digest_key(), person=b"relay suppressed").digest()
+        key, begun = self._begun
+        if begun is None or key != self._digest_key():
+            key = self._digest_key()
+            begun = blake2b(digest_size=MARK_BYTES, key=key, person=b"relay suppressed")
+            self._begun = key, begun
+        digest = begun.copy()
+        digest.update(identity.encode("utf-8", "surrogatepass"))
+        mark: bytes = digest.digest()
+        return mark
 
     async def write(self, identities: Sequence[str], *, on: bool) -> int:
         """See ``ports.Suppressions.write``."""
