@@ -10,7 +10,7 @@ import asyncio
 from contextlib import suppress
 
 from relay.core.errors import StoreMisused, StoreUnavailable
-from relay.engine.eraser import Eraser
+from relay.engine.eraser import BadCursor, Eraser
 from relay.engine.suppression import Suppression
 from relay.ports import Clock
 
@@ -45,7 +45,11 @@ class Sweeper:
             if not self._suppression.listed or version == self._swept_version:
                 return
             self._version = version  # who comes to the list from here on may have been passed already
-        done = await self._eraser.sweep(self._cursor)
+        try:
+            done = await self._eraser.sweep(self._cursor)
+        except BadCursor:  # the store lost its data meanwhile: begin again
+            self._cursor = ""
+            return
         self._cursor = done.cursor
         if not self._cursor:
             self._swept_version, self._due = self._version, self._clock.monotonic() + EVERY_S

@@ -57,6 +57,18 @@ async def test_a_long_one_goes_on_where_it_was_and_an_unchanged_list_needs_none(
     assert bench.clock.monotonic() == looked + 2 * EVERY_S, "nobody came to the list: no page was read"
 
 
+async def test_a_store_that_lost_its_data_has_it_begin_again() -> None:
+    bench, sweeper = laid_out()
+    bench.shelves.page_s = 2.0
+    await bench.suppression.add(["user:u1"])
+    bench.clock.jump(FIRST_S)
+    await sweeper.look()
+    bench.shelves.kept = {REJECTS: [], ARCHIVE: [event("u1")]}
+    for _ in range(3):
+        await sweeper.look()
+    assert left(bench) == [0, 0]
+
+
 async def test_an_empty_list_sweeps_nothing_and_a_stop_is_heard() -> None:
     bench, sweeper = laid_out()
     bench.clock.jump(FIRST_S)
