@@ -1,13 +1,17 @@
-"""What the engine needs from the outside, in its own words. At most five methods each; adapters conform by shape."""
+"""What the engine needs from the outside, in its own words. At most five methods each; adapters conform by shape.
+
+Long because every port stands here, so that the engine's whole outside can be read in one place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from relay.core.archive import Archived, Moved, ReplayJob, Requeue, Step
 from relay.core.delivery.gate import GateRecord
 from relay.core.delivery.mode import ModeRecord
+from relay.core.erasure import Place, Swept
 from relay.core.event import (
     Attempt,
     Claimed,
@@ -23,6 +27,7 @@ from relay.core.event import (
     Shed,
     StoreSurvey,
     StreamKey,
+    Trimmed,
 )
 from relay.core.incident import Incident
 from relay.core.incident_log import LogEntry
@@ -166,6 +171,60 @@ class Roster(Protocol):
 
     async def leave(self, replica: str) -> None:
         """Say that it delivers no more."""
+        ...
+
+
+class Changes(NamedTuple):
+    """Lines of the list of suppressed people: up to which one, marks and whether they are on it, are there more."""
+
+    last_id: str
+    marks: Sequence[tuple[bytes, bool]]
+    more: bool
+
+
+class Suppressions(Protocol):
+    """The list of people whose events are refused. It holds marks: nobody can read from it who they are."""
+
+    def mark(self, identity: str) -> bytes:
+        """The mark of an identity (``core.segment.people``)."""
+        ...
+
+    async def write(self, identities: Sequence[str], *, on: bool) -> int:
+        """Put them on the list, or take them off; how many lines it has then. The oldest go beyond its limits."""
+        ...
+
+    async def since(self, after: str) -> Changes:
+        """The next lines, strictly after an id, oldest first."""
+        ...
+
+
+class Erasure(Protocol):
+    """What is kept of people, to be searched through and erased."""
+
+    async def places(self) -> Sequence[Place]:
+        """Everything that may name somebody, in the order in which to search."""
+        ...
+
+    async def sweep(
+        self, place: Place, wanted: Callable[[bytes], bool], *, after: str = "", limit: int = 200, dry: bool = False
+    ) -> Swept:
+        """Look through the next records, strictly after an id, and erase those whose text is ``wanted``.
+
+        Owed ones end as ``forgotten`` in the books, unless they are leased: those stay. Letters are counted as
+        ``erased``. ``dry``: erase nothing.
+        """
+        ...
+
+
+class Bounds(Protocol):
+    """Limits of age and bytes on what is kept for people; what is beyond is given up, the oldest first."""
+
+    async def trim_letters(self, destination: str) -> Trimmed:
+        """Give up a bounded number of dead letters; each is counted as ``trimmed`` in the books."""
+        ...
+
+    async def trim_reports(self, destination: str) -> Trimmed:
+        """Give up incidents that are over; never the latest."""
         ...
 
 

@@ -23,14 +23,15 @@ from relay.core.event import DEFAULT_SOURCE, EntryClass, StreamKey
 from relay.core.replay import Shop, View
 from relay.core.segment.select import Route
 from relay.engine.append import Appender
-from relay.engine.delivery import OTHER_SENDERS, Delivery, Destination
+from relay.engine.delivery import OTHER_SENDERS, Delivery, DeliveryParts, Destination
 from relay.engine.intake import Intake
 from relay.engine.prospects import Prospects
 from relay.engine.replay import Replayer
 from relay.engine.replay_room import Room
 from relay.engine.replay_work import WorkParts
+from relay.engine.suppression import Suppression
 from relay.engine.trace import TraceParts, Tracer
-from relay.ports import Clock, Tell
+from relay.ports import Chance, Clock, Tell
 
 # Names of the TikTok destinations in an ``integrations`` object, old spellings included (Segment sheet §5).
 INTEGRATION_NAMES = {
@@ -113,9 +114,17 @@ def feeds(settings: Settings, routes: Sequence[Route]) -> Callable[[str], Sequen
     return lambda source: limited.get(source, routes)
 
 
+def delivery_parts(
+    redis: RedisStore, suppression: Suppression, clock: Clock, chance: Chance, tell: Tell
+) -> DeliveryParts:
+    """What delivery works with."""
+    return DeliveryParts(redis.owed, redis.gates, clock, chance, tell, redis.modes, redis.roster, suppression)
+
+
 def intake(
     settings: Settings,
     redis: RedisStore,
+    suppression: Suppression,
     appender: Appender,
     routes: Callable[[str], Sequence[Route]],
     clock: Clock,
@@ -123,7 +132,8 @@ def intake(
 ) -> Intake:
     """Who gives events to the destinations that want them, and to the archive what none wants."""
     archives = (lambda: redis.state.archives) if settings.journal.archive else None
-    return Intake(appender, routes, clock, tell, frozenset(settings.segment.consent_categories), archives)
+    categories = frozenset(settings.segment.consent_categories)
+    return Intake(appender, routes, clock, tell, categories, archives, suppression)
 
 
 def access_tokens(settings: Settings) -> tuple[dict[str, Callable[[], str]], dict[str, FileSecret]]:

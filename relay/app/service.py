@@ -30,7 +30,7 @@ from relay.app import parts
 from relay.app.doors import open_admin, open_intake
 from relay.app.mappings import Mappings
 from relay.app.operators import ADMIN_SOURCE
-from relay.app.store import Store, admin_token, open_store
+from relay.app.store import Store, admin_token, open_store, store_options
 from relay.app.waiting import innermost, until_any
 from relay.config import Loaded
 from relay.core.errors import ConfigError, StoreMismatch, StoreUnavailable
@@ -38,7 +38,7 @@ from relay.core.event import DEFAULT_SOURCE
 from relay.core.incident import Patience
 from relay.core.notices import ServiceStarted, ServiceStopped, ServiceStopping, StoreWarned, TaskCrashed
 from relay.engine.append import Appender
-from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts
+from relay.engine.delivery import Delivery, DeliveryOptions
 from relay.engine.incidents import IncidentParts, IncidentWatch
 from relay.engine.intake import Intake
 from relay.engine.limits import Limits
@@ -103,11 +103,11 @@ class Service:
     async def _serve(self, stack: AsyncExitStack, store: Store, stopping: asyncio.Event) -> bool:
         """Open the doors, run all tasks until asked to stop; whether the stop was clean."""
         redis = store.redis
-        delivery = await self._delivery(stack, redis)
+        delivery = await self._delivery(stack, store)
         appender = Appender(redis.inbox, int(self._settings.intake.max_queue), appended=delivery.wake)
         routes = parts.routes(self._settings, self._mappings.live)
         feeds = parts.feeds(self._settings, routes)
-        intake = parts.intake(self._settings, redis, appender, feeds, self._clock, self._tell)
+        intake = parts.intake(self._settings, redis, store.suppression, appender, feeds, self._clock, self._tell)
         survey = Survey(
             redis.owed,
             self._clock,
@@ -119,7 +119,7 @@ class Service:
             modes=delivery.modes,
         )
         replayer = parts.replayer(self._settings, redis, delivery, routes, self._clock, self._tell, self._replica)
-        work = self._admin_parts(redis, intake, delivery, survey, replayer)
+        work = self._admin_parts(store, intake, delivery, survey, replayer)
         await open_admin(stack, self._settings, self._admin_token, work)
         door: web.BaseRunner | None = None
         if self._role != "delivery":
@@ -204,7 +204,7 @@ class Service:
                     store.redis.client,
                     parts.streams_of(self._settings),
                     self._clock.now_ms,
-                    self._settings.journal.replicas,
+                    store_options(self._settings),
                 )
             except StoreUnavailable:
                 await self._clock.sleep(0.2)
@@ -230,7 +230,7 @@ class Service:
             )
         )
 
-    async def _delivery(self, stack: AsyncExitStack, redis: RedisStore) -> Delivery:
+    async def _delivery(self, stack: AsyncExitStack, store: Store) -> Delivery:
         """Each destination with a session of its own: one that hangs must not use up another's connections."""
         destinations = []
         for destination in self._settings.destinations:
@@ -245,7 +245,7 @@ class Service:
                     self._tokens[destination.name],
                 )
             )
-        work = DeliveryParts(redis.owed, redis.gates, self._clock, self._chance, self._tell, redis.modes, redis.roster)
+        work = parts.delivery_parts(store.redis, store.suppression, self._clock, self._chance, self._tell)
         options = DeliveryOptions(
             replica=self._replica,
             linger_s=self._settings.delivery.linger,
@@ -271,9 +271,10 @@ class Service:
         return (True, "") if self._examined.is_set() else (False, "starting")
 
     def _admin_parts(
-        self, redis: RedisStore, intake: Intake, delivery: Delivery, survey: Survey, replayer: Replayer
+        self, store: Store, intake: Intake, delivery: Delivery, survey: Survey, replayer: Replayer
     ) -> AdminParts:
         operators = parts.operators(self._settings, intake, self._mappings.live, delivery, self._clock)
+        redis = store.redis
         return AdminParts(
             survey=survey,
             letters=redis.dead_letters,
@@ -290,6 +291,7 @@ class Service:
             incidents=redis.incidents,
             fail_over=delivery.fail_over,
             fail_back=delivery.fail_back,
+            eraser=store.eraser,
             replayer=replayer,
             archives=self._settings.journal.archive,
         )

@@ -14,9 +14,13 @@ from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.redis.valkey_process import EmbeddedOptions
 from relay.app.parts import streams_of
-from relay.config import Settings
+from relay.config import Settings, key_bytes
 from relay.core.errors import ConfigError
+from relay.engine.bounds import Housekeeping
+from relay.engine.eraser import Eraser
 from relay.engine.shedder import Shedder
+from relay.engine.suppression import Suppression
+from relay.engine.sweeper import Sweeper
 from relay.engine.trimmer import Trimmer
 from relay.ports import Clock, Tell
 
@@ -31,6 +35,10 @@ class Store:
     embedded: EmbeddedValkey | None
     shedder: Shedder
     trimmer: Trimmer
+    housekeeping: Housekeeping
+    suppression: Suppression
+    eraser: Eraser
+    sweeper: Sweeper
 
     def disk_free(self) -> int | None:
         """Free bytes under the embedded server; None elsewhere."""
@@ -42,6 +50,9 @@ class Store:
             tasks.create_task(self.redis.watch(stopping), name="watch the store")
             tasks.create_task(self.shedder.run(stopping), name="make room")
             tasks.create_task(self.trimmer.run(stopping), name="trim the archive")
+            tasks.create_task(self.suppression.run(stopping), name="whom to refuse")
+            tasks.create_task(self.sweeper.run(stopping), name="erase what is kept of whom to refuse")
+            tasks.create_task(self.housekeeping.run(stopping), name="keep to the limits")
             if self.embedded:
                 tasks.create_task(self.embedded.watch(stopping), name="watch the embedded server")
 
@@ -61,7 +72,13 @@ async def open_store(stack: AsyncExitStack, settings: Settings, clock: Clock, te
     client = connect(url, settings.journal.timeout)
     redis = await RedisStore.open(client, streams_of(settings), clock, store_options(settings, embedded), tell)
     stack.push_async_callback(redis.close)
-    return Store(redis, embedded, Shedder(redis.overflow, clock, tell), Trimmer(redis.archive, clock))
+    shedder, trimmer = Shedder(redis.overflow, clock, tell), Trimmer(redis.archive, clock)
+    names = [destination.name for destination in settings.destinations]
+    housekeeping = Housekeeping(redis.bounds, names, clock, tell)
+    suppression = Suppression(redis.suppressions, clock, tell, settings.privacy.suppress_most)
+    eraser = Eraser(redis.erasure, suppression, clock, tell)
+    sweeper = Sweeper(eraser, suppression, clock)
+    return Store(redis, embedded, shedder, trimmer, housekeeping, suppression, eraser, sweeper)
 
 
 def embedded_options(settings: Settings) -> EmbeddedOptions:
@@ -74,7 +91,7 @@ def embedded_options(settings: Settings) -> EmbeddedOptions:
     )
 
 
-def store_options(settings: Settings, embedded: EmbeddedValkey | None) -> StoreOptions:
+def store_options(settings: Settings, embedded: EmbeddedValkey | None = None) -> StoreOptions:
     """How much may be kept, and how long a lease lasts."""
     journal = settings.journal
     options = StoreOptions(
@@ -88,6 +105,14 @@ def store_options(settings: Settings, embedded: EmbeddedValkey | None) -> StoreO
         live_age_ms=int(settings.delivery.live_age * 1000),
         retention_ms=int(settings.journal.retention * 1000),
         failback_grace_ms=int(2 * settings.journal.timeout * 1000),
+        encryption_keys=tuple(key_bytes(key.get_secret_value()) for key in journal.encryption_key),
+        lost_keys=journal.lost_keys,
+        suppressed_age_ms=int(settings.privacy.suppress_for * 1000),
+        suppressed_most=settings.privacy.suppress_most,
+        letters_age_ms=int(settings.dead_letters.max_age * 1000),
+        letters_bytes=int(settings.dead_letters.max_bytes),
+        reports_age_ms=int(settings.reports.max_age * 1000),
+        reports_bytes=int(settings.reports.max_bytes),
     )
     if embedded is None:
         return options

@@ -29,6 +29,7 @@ COMMANDS = {
     "replay": "relay.cli.replay:replay",
     "simulator": "relay.cli.simulator:simulator",
     "drill": "relay.cli.drill:drill",
+    "forget": "relay.cli.forget:forget",
     "trace": "relay.cli.trace:trace",
     "train-dictionary": "relay.cli.train:train_dictionary",
 }

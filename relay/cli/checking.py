@@ -19,7 +19,7 @@ from relay.adapters.system import SystemClock
 from relay.adapters.tiktok import Probe, TikTokSender, probe_credentials
 from relay.app.mappings import Examined, examine_mappings
 from relay.app.parts import access_tokens, refuse_nonsense, streams_of
-from relay.app.store import embedded_options
+from relay.app.store import embedded_options, store_options
 from relay.cli.meaning import ON_FULL, meaning_of
 from relay.config import Loaded, Settings, Source
 from relay.core.errors import ConfigError, StoreUnavailable
@@ -81,7 +81,7 @@ async def look_at_store(settings: Settings) -> tuple[str, Health]:
             client = connect(url, settings.journal.timeout)
             stack.push_async_callback(client.close)
             async with asyncio.timeout(STORE_PATIENCE):
-                health = await examine(client, streams_of(settings), SystemClock().now_ms, settings.journal.replicas)
+                health = await examine(client, streams_of(settings), SystemClock().now_ms, store_options(settings))
         except ConfigError as error:
             return "Redis", unusable("\n".join(error.problems))
         except (StoreUnavailable, TimeoutError) as trouble:

@@ -44,6 +44,7 @@ SHORT = {
     "PORT": "intake.port",
     "REDIS_URL": "journal.redis_url",
     "DATA_DIR": "journal.data_dir",
+    "ENCRYPTION_KEY": "journal.encryption_key",
     "SEGMENT_SHARED_SECRET": "segment.shared_secret",
     "SEGMENT_TOKEN": "segment.token",
     "SEGMENT_WRITE_KEYS": "segment.write_keys",
@@ -66,6 +67,7 @@ FILED = (
     "SEGMENT_TOKEN",
     "SEGMENT_WRITE_KEYS",
     "ADMIN_TOKEN",
+    "ENCRYPTION_KEY",
     "TIKTOK_ACCESS_TOKEN",
 )
 # RELAY_CONFIG names the file; RELAY_REQUIRE belongs to the tests. Kubernetes writes RELAY_SERVICE_… and

@@ -6,10 +6,23 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ByteSize, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from relay.config.values import Bytes, Name, Names, Origins, Port, Seconds, Secrets, Section, http_url
+from relay.config.secret_keys import key_bytes
+from relay.config.values import (
+    Bytes,
+    KeyId,
+    Name,
+    Names,
+    Origins,
+    Port,
+    Seconds,
+    Secrets,
+    Section,
+    comma_list,
+    http_url,
+)
 
 PREFIX = "RELAY_"
 DEFAULT_BASE_URL = "https://business-api.tiktok.com"
@@ -107,12 +120,43 @@ class Journal(Section):
     ballast: Bytes = ByteSize(32 * 1024**2)
     valkey_max_memory: Bytes | None = None
     timeout: Annotated[Seconds, Field(ge=0.1)] = 5.0
+    encryption_key: Secrets = ()
+    lost_keys: Annotated[tuple[KeyId, ...], BeforeValidator(comma_list)] = ()
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        keys = [key_bytes(secret.get_secret_value()) for secret in value]
+        if len(set(keys)) < len(keys):
+            raise ValueError("lists one key twice")
+        return value
 
     @model_validator(mode="after")
     def _watermarks(self) -> Journal:
         if self.low >= self.high:
             raise ValueError("journal.low must be below journal.high")
         return self
+
+
+class DeadLetters(Section):
+    """How long and how many dead letters of a destination are kept; what is beyond is given up, the oldest first."""
+
+    max_age: Annotated[Seconds, Field(ge=60)] = 90 * 86_400.0
+    max_bytes: Bytes = ByteSize(256 * 1024**2)
+
+
+class Reports(Section):
+    """How long and how many incidents of a destination are kept, besides that there are 50 at most."""
+
+    max_age: Annotated[Seconds, Field(ge=60)] = 400 * 86_400.0
+    max_bytes: Bytes = ByteSize(64 * 1024**2)
+
+
+class Privacy(Section):
+    """For how long, and for how many people, it is remembered that their events are refused."""
+
+    suppress_for: Annotated[Seconds, Field(ge=60)] = 365 * 86_400.0
+    suppress_most: int = Field(1_000_000, ge=1000, le=10_000_000)
 
 
 class Delivery(Section):
@@ -212,6 +256,9 @@ class Settings(BaseSettings):
     segment: Segment = Segment()
     journal: Journal = Journal()
     delivery: Delivery = Delivery()
+    privacy: Privacy = Privacy()
+    dead_letters: DeadLetters = DeadLetters()
+    reports: Reports = Reports()
     admin: Admin = Admin()
     mapping: Mapping_ = Mapping_()
     log: Log = Log()

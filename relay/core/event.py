@@ -183,7 +183,7 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Endings for entries of one lease, and what happens to the rest of it.
+    """Endings for entries of one lease, and what happens to the rest of it. ``forgotten``: their person asked for it.
 
     ``attempts``: calls made since the last settlement. They are written down even when the lease is lost meanwhile, and
     a log that cannot be written fails nothing.
@@ -194,6 +194,7 @@ class Settlement:
     unmatched: Sequence[str] = ()
     rest: Rest = Rest.KEEP
     attempts: Sequence[Attempt] = ()
+    forgotten: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +206,10 @@ class Settled:
 
     held: bool
     delivered: int = 0
-    dead: int = 0
     unmatched: int = 0
+    dead: int = 0
     unarchived: int = 0
+    forgotten: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,15 @@ class Shed:
 
     stream: StreamKey
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """What one piece of trimming gave up. ``fullness``: of the limit that is nearest, before; over 1 something goes."""
+
+    count: int
+    fullness: float
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Why(StrEnum):
     CONSENT_REFUSED = "consent_refused"
     EVENT_TESTER = "event_tester"
     DELETE_CALL = "delete_call"
+    SUPPRESSED = "suppressed"
     TELEMETRY = "telemetry"
     # refused, answered 4xx
     BAD_JSON = "bad_json"
@@ -370,6 +371,48 @@ class EntriesShed:
 
 
 @dataclass(frozen=True, slots=True)
+class EntriesForgotten:
+    """Entries of people on the list of the suppressed, or erased by an operator: ended without being sent."""
+
+    stream: StreamKey
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsErased:
+    """Dead letters or archived events were erased because they named a person. ``destination`` is '' in the archive."""
+
+    destination: str
+    what: str  # dead_letters | archive
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleSuppressed:
+    """Identities were put on the list of the suppressed, or taken off it. Whose they are is not told."""
+
+    count: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LettersWeighed:
+    """How much of their limit of age or bytes, whichever is nearer, the dead letters of a destination have reached."""
+
+    destination: str
+    fullness: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsTrimmed:
+    """The oldest dead letters or reports were given up, because they were beyond their limit of age or bytes."""
+
+    destination: str
+    what: str  # dead_letters | reports
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveShed:
     """The store was over its high watermark: the oldest of the archive was given up before anything that is owed."""
 
@@ -489,6 +532,11 @@ Notice = (
     | IncidentClosed
     | EntriesLapsed
     | EntriesShed
+    | EntriesForgotten
+    | RecordsErased
+    | PeopleSuppressed
+    | LettersWeighed
+    | RecordsTrimmed
     | ArchiveShed
     | ArchiveMissed
     | ReplayStarted

@@ -21,6 +21,7 @@ from relay.core.tiktok.verdict import Judgement, Stored, Verdict, judge
 from relay.engine.gatekeeper import Gatekeeper
 from relay.engine.settle import Settling
 from relay.engine.standby import Standby
+from relay.engine.suppression import Suppression
 from relay.ports import Clock, Sender, Tell
 
 SLICE = 100
@@ -66,6 +67,7 @@ class Desk:
     bell: asyncio.Event  # rings when a call ended, time passed, or a stop was asked for
     mapping: asyncio.Lock
     stopping: asyncio.Event
+    suppression: Suppression
     clock: Clock
     tell: Tell
 
@@ -76,7 +78,8 @@ class Consignment:
     def __init__(self, desk: Desk, claimed: Claimed, asked_at: float, era: int) -> None:
         self._desk = desk
         self._claimed = claimed
-        self._account = Account(claimed, desk.destination.rules)
+        self._account = Account(claimed, desk.destination.rules, desk.suppression.screen)
+        self._list = desk.suppression.version  # what is mapped was held against this one
         self._judged_ms = desk.clock.now_ms()
         self._era = era  # of the gate, when the claim was permitted
         self._attempts: list[Attempt] = []  # calls that are not in the log yet
@@ -189,6 +192,7 @@ class Consignment:
         paused_s = desk.governor.paused_for(desk.clock.monotonic())
         fresh = desk.clock.now_ms() - self._judged_ms <= OLDEST_MS
         usual = fresh and desk.keeper.era == self._era and not desk.keeper.paused
+        usual = usual and desk.suppression.version == self._list
         return usual and not desk.stopping.is_set() and paused_s <= GIVES_BACK_AFTER_S
 
     async def _renew(self) -> None:

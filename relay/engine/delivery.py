@@ -20,6 +20,7 @@ from relay.engine.gatekeeper import Gatekeeper
 from relay.engine.pump import Pump
 from relay.engine.settle import Settling
 from relay.engine.standby import Standby, Turn
+from relay.engine.suppression import Nobody, Suppression
 from relay.ports import Chance, Clock, GateStore, ModeStore, Owed, Roster, Sender, Tell
 
 PAUSED = "paused"
@@ -85,6 +86,7 @@ class DeliveryParts:
     tell: Tell
     modes: ModeStore
     roster: Roster
+    suppression: Suppression | None = None  # None: nobody is ever suppressed
 
 
 class Delivery:
@@ -92,6 +94,7 @@ class Delivery:
 
     def __init__(self, destinations: Sequence[Destination], parts: DeliveryParts, options: DeliveryOptions) -> None:
         self._parts, self._options = parts, options
+        self._suppression = parts.suppression or Suppression(Nobody(), parts.clock, parts.tell)
         self._stopping = asyncio.Event()
         self._pumps = {destination.name: self._pump(destination) for destination in destinations}
 
@@ -207,6 +210,7 @@ class Delivery:
             bell=asyncio.Event(),
             mapping=asyncio.Lock(),
             stopping=self._stopping,
+            suppression=self._suppression,
             clock=parts.clock,
             tell=parts.tell,
         )

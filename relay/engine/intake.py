@@ -10,15 +10,17 @@ from typing import NamedTuple
 
 from relay.core.archive import FILTERED
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
-from relay.core.event import Event, NewEntry, Reject
+from relay.core.event import Event, JsonObject, NewEntry, Reject
 from relay.core.notices import ArchiveMissed, EventsReceived, Outcome, Why, WorthIgnored
 from relay.core.segment.consent import ADVERTISING
 from relay.core.segment.decode import Misfit
+from relay.core.segment.people import deleted
 from relay.core.segment.select import Route, keepable, select
 from relay.core.segment.timing import received_at
 from relay.core.segment.worth import appraise
 from relay.engine.append import MAX_ENTRIES, Appender
 from relay.engine.passed_over import PassedOver
+from relay.engine.suppression import Nobody, Suppression
 from relay.ports import Clock, Tell
 
 Tally = dict[tuple[Outcome, Why], int]  # events by outcome and reason
@@ -68,10 +70,12 @@ class Intake:
         tell: Tell,
         categories: frozenset[str] = ADVERTISING,
         archives: Callable[[], bool] | None = None,
+        suppression: Suppression | None = None,
     ) -> None:
         """``routes``: the destinations that are asked for the events of a source.
 
         ``archives`` says whether what no subscription wants is kept; None: it never is.
+        ``suppression``: whose events are refused, and who comes to that by a ``delete`` call; None: nobody.
         """
         self._appender = appender
         self._routes = routes
@@ -79,6 +83,7 @@ class Intake:
         self._tell = tell
         self._categories = categories
         self._archives = archives
+        self._suppression = suppression or Suppression(Nobody(), clock, tell)
         self.passed_over = PassedOver()
 
     def receive(
@@ -122,6 +127,8 @@ class Intake:
         """
         received_ms = self._clock.now_ms()
         entries, why = self._sort(event, source, sdk, received_ms)
+        if why is Why.DELETE_CALL and not sdk:
+            return self._suppress_one(event, source, started)
         if why and self._archives and self._archives():
             kept = self._for_archive(event, why, Door(source, sdk, received_ms))
             return self._archive_one(kept, why, source, started)
@@ -139,6 +146,15 @@ class Intake:
         self._tell(EventsReceived(source, outcome, 1, why, self._clock.monotonic() - started))
         return RECEIPTS[outcome]
 
+    async def _suppress_one(self, event: Event, source: str, started: float) -> Receipt:
+        """A ``delete`` call is received when nobody can forget it any more."""
+        try:
+            await self._suppression.add(deleted(event.body))
+        except (StoreUnavailable, StoreMisused) as error:
+            self._tell(EventsReceived(source, Outcome.DEFERRED, 1, _blame(error), self._clock.monotonic() - started))
+            raise
+        return await self._store_one([], Why.DELETE_CALL, source, started)
+
     async def _archive_one(self, kept: list[NewEntry], why: Why, source: str, started: float) -> Receipt:
         """A filtered event: whether it could be archived is no concern of its sender."""
         await self._archive(kept)
@@ -154,7 +170,8 @@ class Intake:
 
     def _for_archive(self, event: Event, why: Why, door: Door) -> list[NewEntry]:
         """A filtered event on its way into the archive; none that its sender or the visitor refused to have sent."""
-        if not keepable(event.body, why, self._routes(door.source), door.sdk, self._categories):
+        routes = self._routes(door.source)
+        if not keepable(event.body, why, routes, door.sdk, self._categories) or self._refused(event.body):
             return []
         return [NewEntry(FILTERED, event.id, event.raw, door.received(event), door.source)]
 
@@ -191,6 +208,7 @@ class Intake:
         owners: list[int] = []  # how many entries each wanted event has
         kept: list[NewEntry] = []
         archives = bool(self._archives and self._archives())
+        people: list[str] = []  # of ``delete`` calls; anybody can make one with the write key of a web page
         for event in events:
             owned, why = self._sort(event, door.source, door.sdk, door.received(event))
             if owned:
@@ -199,6 +217,8 @@ class Intake:
             else:
                 _count(tally, Outcome.FILTERED, why)
                 kept += self._for_archive(event, why, door) if archives else ()
+                people += deleted(event.body) if why is Why.DELETE_CALL and not door.sdk else ()
+        await self._suppression.add(people)
         rejects = [Reject(door.source, misfit.why.value, misfit.raw, door.received_ms) for misfit in misfits]
         flags = await self._appender.submit(entries, rejects) if entries or rejects else ()
         await self._archive(kept)
@@ -218,6 +238,8 @@ class Intake:
         """One entry per destination that wants ``event``; without any, why."""
         event_id, body, raw = event
         wanted, why = select(body, self._routes(source), sdk, self._categories)
+        if wanted and self._refused(body):
+            wanted, why = [], Why.SUPPRESSED
         if not wanted:
             self.passed_over.note(event_id, why, received_ms)
             return [], why
@@ -225,6 +247,10 @@ class Intake:
         if odd:
             self._tell(WorthIgnored(source))
         return [NewEntry(stream, event_id, raw, received_ms, source, worth) for stream in wanted], why
+
+    def _refused(self, body: JsonObject) -> bool:
+        screen = self._suppression.screen
+        return screen is not None and screen(body)
 
     def _report(self, tally: Tally, source: str, started: float) -> None:
         seconds: float | None = self._clock.monotonic() - started

@@ -77,6 +77,7 @@ class Pump:
         try:
             await self.desk.keeper.refresh()
             await self.desk.standby.refresh()
+            await self.desk.suppression.refresh()
             self._reopen()
             permit = self.desk.keeper.permit()
             consignment = await self._claim(permit, now) if self._may_start(permit, now) else None

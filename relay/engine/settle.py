@@ -17,6 +17,7 @@ from relay.core.notices import (
     ArchiveMissed,
     EntriesBuried,
     EntriesDelivered,
+    EntriesForgotten,
     EntriesReturned,
     EntriesUnmatched,
     LeaseLost,
@@ -53,7 +54,7 @@ class Settling:
         ``attempts``: the calls behind it, for the log; it travels along and never decides anything.
         ``leaving``: the process is going down and cannot wait for a store that is away.
         """
-        settlement = Settlement(endings.delivered, endings.dead, endings.unmatched, rest, attempts)
+        settlement = Settlement(endings.delivered, endings.dead, endings.unmatched, rest, attempts, endings.forgotten)
         patient = len(endings) and not leaving
         settled = await self._apply(claimed, settlement, TRIES_WITH_ENDINGS if patient else TRIES_WITHOUT)
         if settled is None:
@@ -62,6 +63,8 @@ class Settling:
             self._tell(LeaseLost(claimed.lease.stream, claimed.lease.first_id))
             return False
         self._tell_endings(claimed, endings, settled)
+        if settled.forgotten:
+            self._tell(EntriesForgotten(claimed.lease.stream, settled.forgotten))
         if settled.unarchived:
             self._tell(ArchiveMissed(settled.unarchived))
         if left and rest is not Rest.KEEP:

@@ -35,7 +35,7 @@ from relay.ports import Archive, Clock, DeadLetters, GateStore, Owed, Tracks
 INTAKE = "-"  # destination of the intake's own dead letters
 LAST_CALLS = 50
 """As many calls are shown: the oldest entry of a long outage was in a thousand probes."""
-QUIET_ENDINGS = ("unmatched", "discarded", "lapsed", "shed", "forgotten")
+QUIET_ENDINGS = ("unmatched", "discarded", "lapsed", "shed", "forgotten", "trimmed", "erased")
 """Lines of the books that are no delivery and leave no dead letter behind."""
 
 

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks import bench_destinations, bench_drain, bench_intake, bench_mapping, bench_memory
+from tests.benchmarks import bench_destinations, bench_drain, bench_intake, bench_mapping, bench_memory, bench_sealing
 from tests.benchmarks.load import events
 
 BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "mapping": lambda: bench_mapping.run(events(99, 4_000)),
     "golden": bench_mapping.run_golden,
     "memory": bench_memory.run,
+    "sealing": bench_sealing.run,
     "intake": bench_intake.run,
     "drain": bench_drain.run,
     "destinations": bench_destinations.run,

@@ -28,6 +28,7 @@ from relay.ports import (
     Owed,
     Replays,
     Roster,
+    Suppressions,
     Tracks,
 )
 from tests.contract.valkey import running_valkey, valkey_server
@@ -62,6 +63,7 @@ class Subject:
     overflow: Overflow
     archive: Archive
     replays: Replays
+    suppressions: Suppressions
 
     @property
     def now_ms(self) -> int:
@@ -99,6 +101,7 @@ def ports_of(store: MemoryStore | RedisStore, clock: FakeClock | SystemClock) ->
         store.overflow,
         store.archive,
         store.replays,
+        store.suppressions,
     )
 
 

@@ -99,7 +99,9 @@ class Pair:
             pair = self.dice.choice(self.held)
             rest = self.dice.choice(list(Rest))
             size = len(pair[0].entries)
-            fates = [self.dice.choice(("delivered", "dead", "unmatched", "kept", "kept")) for _ in range(size)]
+            fates = [
+                self.dice.choice(("delivered", "dead", "unmatched", "forgotten", "kept", "kept")) for _ in range(size)
+            ]
             reasons = [self.dice.choice(list(DeadReason)) for _ in range(size)]
             settled = [
                 await port.settle(claimed.lease, settlement(claimed, fates, reasons, rest))
@@ -196,6 +198,7 @@ def settlement(claimed: Claimed, fates: Sequence[str], reasons: Sequence[DeadRea
             if fate == "dead"
         ],
         unmatched=[entry.id for entry, fate, _ in named if fate == "unmatched"],
+        forgotten=[entry.id for entry, fate, _ in named if fate == "forgotten"],
         rest=rest,
     )
 

@@ -123,27 +123,27 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("claim", 3, ["live", 5, 5, "soon", 5]),
     ("claim", 2, ["live", 5, 5, 5, 5]),
     ("settle", 6, []),
-    ("settle", 6, ["-", 1, "engagement", 5, "keep", 9, 0, 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "perhaps", 9, 0, 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", "x", "keep", 9, 0, 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "1-1", 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 2, "FIRST", 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, "more"]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 1, *BORED, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 1, *REFUSED]),
+    ("settle", 6, ["-", 1, "engagement", 5, "keep", 9, 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "perhaps", 9, 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", "x", "keep", 9, 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "1-1", 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 2, "FIRST", 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, 0, "more"]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, 1, *BORED, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, 1, *REFUSED]),
     *(
-        ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 1, *REFUSED, first_ms])
+        ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, 1, *REFUSED, first_ms])
         for first_ms in ("", "x", -1, "1.5", "1e3", "nan", 10**16, "9" * 17)
     ),
-    ("settle", 7, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0]),
-    ("settle", 7, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, "shop", "more"]),
-    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 0, 0, 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", "many", 0, 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 1, "a call", 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, "x", 0, 0, 0]),
-    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 9, 0, 0, 0]),
+    ("settle", 7, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, 0]),
+    ("settle", 7, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 1, "FIRST", 0, 0, 0, "shop", "more"]),
+    ("settle", 5, ["FIRST", 1, "engagement", 5, "keep", 9, 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 0, 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", "many", 0, 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 1, "a call", 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, "x", 0, 0, 0, 0]),
+    ("settle", 6, ["FIRST", 1, "engagement", 5, "keep", 9, 9, 0, 0, 0, 0]),
     ("move", 4, ["steal", 1, "engagement", 0]),
     ("move", 4, ["requeue", 2, "engagement", "conversion", 0]),
     ("move", 4, ["requeue", 1, "engagement", 2, "1-1"]),
@@ -153,6 +153,15 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("move", 4, ["released", 1, "engagement", 0]),
     ("move", 4, ["", 1, "engagement", 0]),
     ("move", 2, []),
+    ("trim", 2, ["x", 0, 5, 0]),
+    ("trim", 2, [0, -1, 5, 0]),
+    ("trim", 2, [0, 0, 5000, 0]),
+    ("trim", 3, [0, 0, 5, 2, "engagement", "conversion"]),
+    ("trim", 3, [0, 0, 5, 1]),
+    ("sealed", 1, ["e", "", 5, 32]),
+    ("sealed", 1, ["e", "x", 5, 32, "abcd"]),
+    ("sealed", 1, ["e", "", 0, 32, "abcd"]),
+    ("sealed", 2, ["e", "", 5, 32, "abcd"]),
     ("sample", 1, []),
     ("sample", 1, [0, 5]),
     ("sample", 1, [0, 5, 1001]),
@@ -189,6 +198,10 @@ HOSTILE: list[tuple[str, int, list[Any]]] = [
     ("drop", 4, ["lapsed", 5, 0]),
     ("drop", 4, ["lapsed", 5, 1001]),
     ("drop", 4, ["lapsed", 5, 5, 1]),
+    ("drop", 4, ["forgotten", 0, 2, "1-1"]),
+    ("drop", 4, ["forgotten", 0, 1, "1"]),
+    ("drop", 4, ["forgotten", 0, 1, "1-1", "1-2"]),
+    ("drop", 4, ["forgotten", 0, 0]),
     ("drop", 4, ["shed", LATE, 5]),
     ("drop", 4, ["shed", LATE, 5, 0]),
     ("drop", 4, ["shed", LATE, 5, "all"]),
@@ -231,6 +244,8 @@ async def test_hostile_arguments_change_nothing(
         "drop": [make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)],
         "locate": [keys.owed(VIEWS), keys.owed(ORDERS)],
         "roster": [keys.roster(), keys.owed(VIEWS)],
+        "trim": [keys.dead("shop"), keys.intake_books(), keys.books(VIEWS)],
+        "sealed": [keys.owed(VIEWS), keys.owed(ORDERS)],
     }[name][:how_many]
     before = await everything(redis_store)
     with pytest.raises(StoreMisused):
@@ -348,8 +363,8 @@ async def test_the_letters_above_are_hostile_only_by_their_change(redis_store: R
         keys.dead("shop"),
         keys.attempts("shop"),
     ]
-    args: list[Any] = [first, 1, "engagement", 5, "keep", 9, 0, 0, 0, 1, first, *REFUSED[1:], 9]
-    assert await redis_store.client.script("settle", names, args) == [1, 0, 0, 1, 0]
+    args: list[Any] = [first, 1, "engagement", 5, "keep", 9, 0, 0, 0, 0, 1, first, *REFUSED[1:], 9]
+    assert await redis_store.client.script("settle", names, args) == [1, 0, 0, 1, 0, 0]
 
 
 @pytest.mark.parametrize("make", [keys.owed, keys.books, lambda _: keys.dead(keys.INTAKE)])

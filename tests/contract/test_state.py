@@ -190,7 +190,7 @@ async def test_replicas_confirm_each_append_or_it_is_answered_503() -> None:
             await until(lambda: store.state.trouble is None)
             assert await store.inbox.append([entry("a")]) == [True]
             assert await copy.run("XLEN", keys.owed(VIEWS)) == 1
-            health = await examine(store.client, STREAMS, SystemClock().now_ms, replicas=1)
+            health = await examine(store.client, STREAMS, SystemClock().now_ms, StoreOptions(replicas=1))
             assert "1 replicas confirm" in health.durability
             mirror = await examine(copy, STREAMS, SystemClock().now_ms)
             assert any("replica" in text for text in mirror.refusals)

@@ -25,6 +25,8 @@ ALERTS = {
     "RelayBacklogAge": "warning",
     "RelayBacklogGrowth": "warning",
     "RelayDeadLetters": "warning",
+    "RelayRecordsTrimmed": "warning",
+    "RelayDeadLettersCrowded": "warning",
     "RelayMappingRefused": "warning",
     "RelayBooksUnbalanced": "critical",
     "RelaySenderRefused": "critical",

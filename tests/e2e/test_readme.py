@@ -55,6 +55,7 @@ PROVED_ELSEWHERE = {
     "relay trace MESSAGE_ID": "tests/e2e/test_trace.py",
     "relay incidents": "tests/e2e/test_incidents.py",
     "relay report latest --format html --output report.html": "tests/e2e/test_incidents.py",
+    "relay forget USER_ID": "tests/e2e/test_forget.py, tests/cli/test_forget.py",
     "relay replay": "tests/e2e/test_replay.py, tests/cli/test_replay.py",
     "relay failover tiktok": "tests/e2e/test_standby.py",
     "relay failback tiktok": "tests/e2e/test_standby.py",
@@ -77,6 +78,7 @@ RUN_HERE = {
     "relay preview orders.jsonl --mapping shop-mapping.json",
     "relay send events.jsonl",
     "relay send segment-logs",
+    "head -c 32 /dev/urandom | base64",
 }
 
 
@@ -270,6 +272,26 @@ def test_the_exports_are_enough_to_serve(tmp_path: Path) -> None:
     finally:
         serve.terminate()
         assert serve.wait(40) == 0
+
+
+@pytest.mark.e2e
+def test_a_key_as_the_readme_makes_it(root: Path, tmp_path: Path) -> None:
+    made = block(section(root, "Personal data"), "sh").partition("#")[0]
+    done = subprocess.run(["bash", "-c", made], capture_output=True, text=True, check=True, timeout=20)
+    file = tmp_path / "key"
+    file.write_text(done.stdout)
+    environ = clean_environ(
+        RELAY_ENCRYPTION_KEY_FILE=str(file),
+        RELAY_TIKTOK_PIXEL_CODE="PIXEL",
+        RELAY_TIKTOK_ACCESS_TOKEN="made-up",
+        RELAY_DATA_DIR=str(tmp_path / "data"),
+        RELAY_JOURNAL__DISK_FLOOR="1MiB",
+    )
+    check = [*RELAY, "check", "--offline"]
+    told = subprocess.run(check, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "on: AES-256-GCM, key " in told.stdout
+    assert done.stdout.strip() not in told.stdout
 
 
 def section(root: Path, title: str) -> str:

@@ -41,6 +41,7 @@ from tests.twins.archive import (
     remember,
     survey_archive,
 )
+from tests.twins.people import MemorySuppressions
 from tests.twins.shelves import BOUND, Held, Id, State, Stream, Window, parse, text
 from tests.twins.tracks import MemoryTracks
 
@@ -134,7 +135,8 @@ class MemoryOwed:
         held = one.leases.get(parse(lease.first_id))
         if held is None or held.number != lease.number:
             return Settled(held=False)
-        named = [*settlement.delivered, *settlement.unmatched, *(burial.entry_id for burial in settlement.dead)]
+        named = [*settlement.delivered, *settlement.unmatched, *settlement.forgotten]
+        named += [burial.entry_id for burial in settlement.dead]
         if any(not held.first <= parse(id_) <= held.last for id_ in named):
             raise StoreMisused("an entry outside the lease")
         if any(not 0 <= burial.first_ms <= BOUND for burial in settlement.dead):
@@ -143,9 +145,10 @@ class MemoryOwed:
             self._archive(one, lease.stream, held, settlement)
         delivered = sum(self._end(one, id_, "delivered") for id_ in settlement.delivered)
         unmatched = sum(self._end(one, id_, "unmatched") for id_ in settlement.unmatched)
+        forgotten = sum(self._end(one, id_, "forgotten") for id_ in settlement.forgotten)
         dead = sum(self._bury(one, lease.stream, burial) for burial in settlement.dead)
         self._leave(one, held, settlement.rest)
-        return Settled(held=True, delivered=delivered, dead=dead, unmatched=unmatched)
+        return Settled(held=True, delivered=delivered, dead=dead, unmatched=unmatched, forgotten=forgotten)
 
     def _archive(self, one: Stream, stream: StreamKey, held: Held, settlement: Settlement) -> None:
         for ids, delivered in ((settlement.delivered, True), (settlement.unmatched, False)):
@@ -375,6 +378,7 @@ class MemoryStore:
         self.incidents = MemoryIncidents()
         self.modes = MemoryModes(self.state, retention_ms, grace_ms)
         self.roster = MemoryRoster(clock)
+        self.suppressions = MemorySuppressions()
         self.overflow = MemoryOverflow(self.state)
         self.archive = MemoryArchive(self.state, retention_ms)
         self.replays = MemoryReplays(self.state)

@@ -15,6 +15,7 @@ from relay.core.event import NO_WORTH, EntryClass, NewEntry, StreamKey, StreamSu
 from relay.core.notices import (
     EntriesBuried,
     EntriesDelivered,
+    EntriesForgotten,
     EntriesLapsed,
     EntriesShed,
     EntriesUnmatched,
@@ -22,6 +23,7 @@ from relay.core.notices import (
     Notice,
 )
 from relay.engine.delivery import Delivery, DeliveryOptions, DeliveryParts, Destination
+from relay.engine.suppression import Suppression
 from relay.ports import GateStore, Owed, Sender
 from tests.twins.clock import Dice, FakeClock
 from tests.twins.memory import MemoryStore
@@ -44,10 +46,12 @@ class Rig:
     tiktok: ScriptedTikTok = field(default_factory=ScriptedTikTok)
     told: list[Notice] = field(default_factory=list)
     store: MemoryStore = field(init=False)
+    suppression: Suppression = field(init=False)
     count: int = 0
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(streams_of(*self.names), self.clock)
+        self.suppression = Suppression(self.store.suppressions, self.clock, self.told.append)
 
     def destination(self, name: str = "d", sender: Sender | None = None, **settings: Any) -> Destination:
         return Destination(name, PlainMapping(), sender or self.tiktok, **settings)
@@ -63,7 +67,14 @@ class Rig:
         """Delivery until the block ends; it must then stop within its drain time and a little."""
         store = self.store
         parts = DeliveryParts(
-            owed or store.owed, gates or store.gates, self.clock, Dice(), self.told.append, store.modes, store.roster
+            owed or store.owed,
+            gates or store.gates,
+            self.clock,
+            Dice(),
+            self.told.append,
+            store.modes,
+            store.roster,
+            self.suppression,
         )
         delivery = Delivery(destinations or (self.destination(),), parts, DeliveryOptions(replica))
         stopping = asyncio.Event()
@@ -124,6 +135,8 @@ def told_ledger(told: Sequence[Notice]) -> Counter[tuple[StreamKey, str]]:
                 ledger[notice.stream, f"dead:{notice.reason.value}"] += notice.count
             case EntriesUnmatched():
                 ledger[notice.stream, "unmatched"] += notice.count
+            case EntriesForgotten():
+                ledger[notice.stream, "forgotten"] += notice.count
             case EntriesLapsed():
                 ledger[notice.stream, "lapsed"] += notice.count
             case EntriesShed():

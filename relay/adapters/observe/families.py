@@ -139,6 +139,14 @@ class Families:
         self.letters_moved = self._counter(
             "dead_letters_moved_total", "Dead letters requeued or discarded by an operator.", "destination", "action"
         )
+        self.letters_limit = self._gauge(
+            "dead_letters_limit_ratio",
+            "How far dead letters are on their way to their age or byte limit.",
+            "destination",
+        )
+        self.trimmed = self._counter(
+            "records_trimmed_total", "Dead letters and reports given up beyond their limits.", "destination", "what"
+        )
         self.books = self._gauge(
             "books_entries", "The ledger, line by line, as it stands in the store.", "destination", "class", "line"
         )

@@ -112,6 +112,13 @@ class Metrics:
             told.IncidentClosed: lambda notice: families.incident_open.labels(notice.destination).set(0),
             told.EntriesShed: lambda notice: families.settled.labels(*notice.stream, "shed").inc(notice.count),
             told.EntriesLapsed: lambda notice: families.settled.labels(*notice.stream, "lapsed").inc(notice.count),
+            told.EntriesForgotten: lambda notice: families.settled.labels(*notice.stream, "forgotten").inc(
+                notice.count
+            ),
+            told.PeopleSuppressed: _nothing,
+            told.RecordsErased: _nothing,  # the books count them
+            told.LettersWeighed: lambda notice: families.letters_limit.labels(notice.destination).set(notice.fullness),
+            told.RecordsTrimmed: lambda one: families.trimmed.labels(one.destination, one.what).inc(one.count),
             told.ArchiveShed: lambda notice: families.archive_shed.inc(notice.count),
             told.ArchiveMissed: lambda notice: families.archive_missed.inc(notice.count),
             told.EntriesReplayed: lambda notice: families.replayed.labels(*notice.stream).inc(notice.count),
@@ -236,13 +243,16 @@ class Metrics:
             families.leases_lost.labels(destination, klass)
             for lane in Lane:
                 families.delivered.labels(destination, klass, lane)
-            for ending in ("delivered", "dead", "unmatched", "lapsed"):
+            for ending in ("delivered", "dead", "unmatched", "lapsed", "forgotten"):
                 families.settled.labels(destination, klass, ending)
         families.settled.labels(destination, EntryClass.ENGAGEMENT, "shed")
         for reason in DeadReason:
             families.dead_letters.labels(destination, reason)
         for result in (RELOADED, REFUSED):
             families.mapping_reloads.labels(destination, result)
+        for what in ("dead_letters", "reports"):
+            families.trimmed.labels(destination, what)
+        families.letters_limit.labels(destination)
         families.mapping_refused.labels(destination)
         families.incident_open.labels(destination)
         families.request_seconds.ensure(destination)

@@ -74,7 +74,7 @@ class RedisDeadLetters:
             destination=destination,
             klass=EntryClass(klass) if klass else None,
             reason=_text(fields, b"r"),
-            message=_text(fields, b"t"),
+            message=self._message(fields.get(b"t", b"")),
             code=int(code) if code else None,
             request_id=_text(fields, b"q"),
             died_ms=int(fields.get(b"d", 0)),
@@ -87,6 +87,12 @@ class RedisDeadLetters:
             released=b"l" in fields,
             entry_id=_text(fields, b"i"),
         )
+
+    def _message(self, kept: bytes) -> str:
+        try:
+            return self._codec.decode_text(kept).decode("utf-8", "surrogatepass")
+        except Undecodable as why:
+            return f"({why})"
 
     def _decoded(self, kept: bytes) -> bytes:
         try:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from relay.adapters.redis import keys
+from relay.adapters.redis import keys, vault
 from relay.adapters.redis.connect import Client
+from relay.adapters.redis.options import StoreOptions
+from relay.adapters.redis.sealing import key_id
 from relay.core.errors import StoreMisused, StoreUnavailable
 from relay.core.event import EntryClass, StreamKey
 
@@ -48,6 +50,8 @@ class Facts:
     last_ids: Mapping[str, int] = field(default_factory=dict)  # key → milliseconds of its newest id
     replicas: int = 0  # how many the journal waits for
     stranded: Mapping[str, int] = field(default_factory=dict)  # ``destination:class`` nobody configured → owed
+    key_ids: Sequence[str] = ()  # listed encryption keys, the one that seals first
+    locked: Mapping[str, str] = field(default_factory=dict)  # id of a key that is missing → where it is needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,10 @@ class Health:
 
 
 async def examine(
-    client: Client, streams: Sequence[StreamKey], host_ms: Callable[[], int], replicas: int = 0
+    client: Client, streams: Sequence[StreamKey], host_ms: Callable[[], int], options: StoreOptions | None = None
 ) -> Health:
     """Ask the server. StoreUnavailable when it does not answer or is still loading its data."""
+    options = options or StoreOptions()
     names = [keys.owed(stream) for stream in streams]
     names += [keys.dead(name) for name in dict.fromkeys(stream.destination for stream in streams)]
     info = await client.run("INFO")
@@ -79,7 +84,9 @@ async def examine(
     stranded = await _stranded(client, streams)
     seconds, micros = await client.run("TIME")
     server_ms = int(seconds) * 1000 + int(micros) // 1000
-    return judge(Facts(info, settings, server_ms, host_ms(), last_ids, replicas, stranded))
+    key_ids = [key_id(key) for key in options.encryption_keys]
+    locked = await vault.unlisted(client, {*key_ids, *options.lost_keys})
+    return judge(Facts(info, settings, server_ms, host_ms(), last_ids, options.replicas, stranded, key_ids, locked))
 
 
 async def _stranded(client: Client, streams: Sequence[StreamKey]) -> dict[str, int]:
@@ -116,6 +123,7 @@ def judge(facts: Facts) -> Health:
         _strandings,
         _replicas,
         _intsets,
+        _encryption,
     )
     return Health(tuple(look(facts) for look in looks), durability.text)
 
@@ -246,3 +254,13 @@ def _intsets(facts: Facts) -> Finding:
         text = f"set-max-intset-entries {entries}: over {entries * keys.BUCKETS:,} events a day take 6 times the memory"
         return Finding(Level.WARNING, "dedupe", f"{text}; set {INTSET_ENTRIES} or more")
     return Finding(Level.OK, "dedupe", "seen events are kept compactly")
+
+
+def _encryption(facts: Facts) -> Finding:
+    if facts.locked:
+        return Finding(Level.REFUSE, "encryption", vault.refusal(facts.locked))
+    if not facts.key_ids:
+        text = "off: events lie in Redis compressed and readable, with e-mails, phone numbers, names and IP addresses"
+        return Finding(Level.OK, "encryption", f"{text}; RELAY_ENCRYPTION_KEY seals them")
+    others = f"; also opens {', '.join(facts.key_ids[1:])}" if facts.key_ids[1:] else ""
+    return Finding(Level.OK, "encryption", f"on: AES-256-GCM, key {facts.key_ids[0]}{others}")

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from relay.adapters.redis import keys
+from relay.adapters.redis.codec import Codec, Undecodable
 from relay.adapters.redis.connect import Client
 from relay.core.event import JsonObject
 from relay.core.incident import Incident, Peak, Standing
@@ -27,8 +28,8 @@ NAMES = {kind: name for name, kind in KINDS.items()}
 class RedisIncidents:
     """See ``ports.Incidents``."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, codec: Codec) -> None:
+        self._client, self._codec = client, codec
 
     async def log(self, destination: str, number: int) -> list[LogEntry]:
         """See ``ports.Incidents.log``."""
@@ -39,7 +40,7 @@ class RedisIncidents:
                 "XRANGE", keys.incident_log(destination, number), position, "+", "COUNT", PAGE
             )
             for _, line in page:
-                entry = _entry(line.get(b"d", b""))
+                entry = _entry(self._opened(line.get(b"d", b"")))
                 if entry is not None:
                     found.setdefault(entry.token, entry)
             if len(page) < PAGE:
@@ -49,12 +50,12 @@ class RedisIncidents:
     async def list(self, destination: str) -> list[Incident]:
         """See ``ports.Incidents.list``. A record that cannot be read (a newer version's) is left out."""
         stored: dict[bytes, bytes] = await self._client.run("HGETALL", keys.incidents(destination))
-        read = (_incident(destination, number, text) for number, text in stored.items())
+        read = (self._incident(destination, number, text) for number, text in stored.items())
         return sorted((one for one in read if one is not None), key=lambda one: -one.number)
 
     async def save(self, incident: Incident, expected_version: int, log: Sequence[LogEntry]) -> bool:
         """See ``ports.Incidents.save``."""
-        record = orjson.dumps(incident)
+        record = self._codec.encode_text(orjson.dumps(incident))
         if not await self._write(incident.destination, incident.number, expected_version, record, log[:A_CALL]):
             return False
         await self.append(incident.destination, incident.number, log[A_CALL:])
@@ -76,8 +77,19 @@ class RedisIncidents:
             keys.incident_log(destination, number),
             keys.incident_log(destination, old),
         ]
-        args = (number, version, record, old, LINES, *(_line(entry) for entry in lines))
+        args = (number, version, record, old, LINES, *(self._codec.encode_text(_line(entry)) for entry in lines))
         return bool(await self._client.script("incident", names, args))
+
+    def _incident(self, destination: str, number: bytes, text: bytes) -> Incident | None:
+        version, _, record = text.partition(b" ")
+        return _incident(destination, number, version, self._opened(record))
+
+    def _opened(self, kept: bytes) -> bytes:
+        """A record or a line as JSON; nothing where it cannot be read."""
+        try:
+            return self._codec.decode_text(kept)
+        except Undecodable:
+            return b""
 
 
 def _line(entry: LogEntry) -> bytes:
@@ -105,10 +117,9 @@ def _part(known: dict[str, Any]) -> Part:
     return Part(**known | {"delays": tuple(known["delays"])})
 
 
-def _incident(destination: str, number: bytes, text: bytes) -> Incident | None:
+def _incident(destination: str, number: bytes, version: bytes, record: bytes) -> Incident | None:
     """A record; its version is the one the script reads."""
     try:
-        version, _, record = text.partition(b" ")
         found = _known(Incident, orjson.loads(record))
         for name, kind in (("opening", Standing), ("latest", Standing), ("peak", Peak)):
             found[name] = kind(**_known(kind, found[name]))

@@ -58,7 +58,10 @@ def mark(stream: StreamKey) -> str:
 
 
 def books(stream: StreamKey) -> str:
-    """Hash of the ledger: counters of design promise 2, ``duplicates``, ``discarded``, and ``v:<CUR>`` owed values."""
+    """Hash of the ledger: counters of design promise 2, ``duplicates``, and ``v:<CUR>`` owed values.
+
+    Letters kept no more: ``discarded`` by an operator, ``trimmed`` by a limit, ``erased`` with a person's data.
+    """
     return f"{prefix()}books:{stream.destination}:{stream.klass.value}"
 
 
@@ -77,7 +80,7 @@ def replay() -> str:
 
 
 def intake_books() -> str:
-    """Hash: ``bytes`` that the intake's own dead letters take."""
+    """Hash: ``bytes`` that the intake's own dead letters take, and how many were ``trimmed``."""
     return f"{prefix()}books:{INTAKE}"
 
 
@@ -114,6 +117,11 @@ def mode(destination: str) -> str:
 def roster() -> str:
     """Sorted set: replica that delivers → when it last said so, in ms."""
     return prefix() + "roster"
+
+
+def suppressed() -> str:
+    """Stream of marks of people: ``m`` refused, ``x`` not any more; trimmed by age and length."""
+    return prefix(0) + "suppressed"
 
 
 def seen_prefix(klass: EntryClass, epoch: int) -> bytes:

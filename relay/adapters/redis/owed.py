@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from relay.adapters.redis import attempts, keys, memo
-from relay.adapters.redis.codec import Codec, Undecodable
+from relay.adapters.redis import attempts, keys, memo, vault
+from relay.adapters.redis.codec import Codec, Locked, Undecodable
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.state import StoreState
@@ -19,6 +19,7 @@ from relay.core.event import (
     EntryClass,
     Lane,
     Lease,
+    Rest,
     Settled,
     Settlement,
     StoreSurvey,
@@ -81,7 +82,19 @@ class RedisOwed:
             return None
         now_ms, first_id, last_id, number, due_ms, first_ms, fresh, doubts = reply[:8]
         lease = Lease(stream, lane, first_id.decode(), last_id.decode(), number, due_ms, first_ms)
-        return Claimed(lease, self._entries(reply[8:], doubts), now_ms, bool(fresh))
+        while True:
+            try:
+                return Claimed(lease, self._entries(reply[8:], doubts), now_ms, bool(fresh))
+            except Locked as locked:
+                await self._leave(lease, locked, Rest.UNCLAIM if fresh else Rest.RELEASE)
+
+    async def _leave(self, lease: Lease, locked: Locked, rest: Rest) -> None:
+        """To who has the key: given back as they were, nothing of them is ended. Unless such a key never was."""
+        if not await vault.noted(self._client, locked.key_id):
+            self._codec.give_up(locked.key_id)
+            return
+        await self.settle(lease, Settlement(rest=rest))
+        raise StoreMisused(f"entries are {locked} in RELAY_ENCRYPTION_KEY of this process; they stay owed")
 
     def _entries(self, flat: list[bytes], doubts: list[int]) -> tuple[Entry, ...]:
         """Id, e, m, id, e, m, … as entries. A record that cannot be read is handed on empty, to be buried by name.
@@ -94,6 +107,8 @@ class RedisOwed:
             received_ms, (worth, source, accepted) = read(text)
             try:
                 raw = decode(kept)
+            except Locked:
+                raise
             except Undecodable:
                 raw = b""
             entries.append(Entry(id_.decode(), raw, received_ms, source, worth, accepted))
@@ -110,11 +125,12 @@ class RedisOwed:
         args += (self._options.lease_ms, settlement.rest.value)
         args += (self._options.attempts, len(settlement.attempts), *map(attempts.write, settlement.attempts))
         args += (len(settlement.delivered), *settlement.delivered)
-        args += (len(settlement.unmatched), *settlement.unmatched, len(settlement.dead))
+        args += (len(settlement.unmatched), *settlement.unmatched)
+        args += (len(settlement.forgotten), *settlement.forgotten, len(settlement.dead))
         for burial in settlement.dead:
             code = "" if burial.code is None else burial.code
             accepted = memo.join(burial.accepted)
-            args += (burial.entry_id, burial.reason.value, _bytes(burial.message), code)
+            args += (burial.entry_id, burial.reason.value, self._codec.encode_text(_bytes(burial.message)), code)
             args += (_bytes(burial.request_id), _bytes(accepted), burial.first_ms)
         if self._state.archives:
             names.append(keys.archive(stream.klass))
@@ -122,8 +138,7 @@ class RedisOwed:
         reply = await self._client.script("settle", names, args)
         if not reply[0]:
             return Settled(held=False)
-        _, delivered, unmatched, dead, unarchived = reply
-        return Settled(held=True, delivered=delivered, dead=dead, unmatched=unmatched, unarchived=unarchived)
+        return Settled(True, *reply[1:])
 
     async def survey(self) -> StoreSurvey:
         """See ``ports.Owed.survey``."""

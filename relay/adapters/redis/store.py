@@ -7,11 +7,13 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from relay.adapters.redis import keys
+from relay.adapters.redis import keys, vault
 from relay.adapters.redis.archive import RedisArchive, RedisReplays
-from relay.adapters.redis.codec import SHIPPED, Codec, load_dictionaries
+from relay.adapters.redis.bounds import RedisBounds
+from relay.adapters.redis.codec import SHIPPED, Codec, SealingCodec, load_dictionaries
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.dead_letters import RedisDeadLetters
+from relay.adapters.redis.erasure import RedisErasure
 from relay.adapters.redis.gate_store import RedisGates
 from relay.adapters.redis.health import knows_waitaof
 from relay.adapters.redis.inbox import RedisInbox
@@ -21,7 +23,9 @@ from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.overflow import RedisOverflow
 from relay.adapters.redis.owed import RedisOwed
 from relay.adapters.redis.roster import RedisRoster
+from relay.adapters.redis.sealing import key_id
 from relay.adapters.redis.state import StoreState, Watch
+from relay.adapters.redis.suppressions import RedisSuppressions
 from relay.adapters.redis.tracks import RedisTracks
 from relay.core.errors import ConfigError, StoreMismatch, StoreTrouble, StoreUnavailable
 from relay.core.event import StreamKey
@@ -35,25 +39,27 @@ class RedisStore:
     def __init__(
         self, client: Client, streams: Sequence[StreamKey], clock: Clock, options: StoreOptions, tell: Tell
     ) -> None:
-        folders = (SHIPPED, options.dictionaries) if options.dictionaries else (SHIPPED,)
-        codec = Codec(load_dictionaries(folders))
+        codec = codec_of(options, clock)
         self.client = client
         self._streams = streams
         self.state = StoreState(options)
         self._digest_key: bytes | None = None
-        self._replicas = options.replicas
+        self._options = options
         self._watch = Watch(client, self.state, clock, tell, self.verify)
         self.inbox = RedisInbox(client, streams, clock, codec, options, self._admit, self._key)
         self.owed = RedisOwed(client, streams, codec, options, self.state)
         self.dead_letters = RedisDeadLetters(client, codec)
         self.gates = RedisGates(client)
         self.tracks = RedisTracks(client, codec, self._key)
-        self.incidents = RedisIncidents(client)
+        self.incidents = RedisIncidents(client, codec)
         self.modes = RedisModes(client, options)
         self.roster = RedisRoster(client)
         self.overflow = RedisOverflow(client, streams, self.state, sheds=options.sheds)
         self.archive = RedisArchive(client, codec, options)
         self.replays = RedisReplays(client, clock, self._key, options.lease_ms)
+        self.bounds = RedisBounds(client, options)
+        self.erasure = RedisErasure(client, codec)
+        self.suppressions = RedisSuppressions(client, options, self._key)
 
     @classmethod
     async def open(
@@ -95,14 +101,25 @@ class RedisStore:
         for name, value in (("schema", keys.SCHEMA), ("partitions", keys.PARTITIONS)):
             if meta.get(name.encode()) != str(value).encode():
                 raise StoreMismatch(_mismatch(name, meta.get(name.encode(), b"?").decode(), value))
+        await self._agree_on_keys()
         names = [f"{stream.destination}:{stream.klass.value}" for stream in self._streams]
         if names:
             await self.client.run("SADD", keys.streams(), *names)
-        if self._replicas:
+        if self._options.replicas:
             info: dict[str, Any] = await self.client.run("INFO")
             self.inbox.confirm_with(waitaof=knows_waitaof(info), own_file=bool(info.get("aof_enabled")))
         self._digest_key = bytes.fromhex(meta[b"digest_key"].decode())
         self.inbox.forget_digests()
+
+    async def _agree_on_keys(self) -> None:
+        """Refuse a store with records that we could not open; note the key that we shall seal with."""
+        listed = [key_id(key) for key in self._options.encryption_keys]
+        known = {*listed, *self._options.lost_keys}
+        if needed := await vault.unlisted(self.client, known):
+            raise StoreMismatch(vault.refusal(needed))
+        await vault.retire(self.client, known)
+        if listed:
+            await vault.note(self.client, listed[0])
 
     async def _still_there(self, known: str) -> bool:
         try:
@@ -121,6 +138,17 @@ class RedisStore:
 
     def _key(self) -> bytes:
         return self._digest_key or b""  # ``_admit`` came first
+
+
+def codec_of(options: StoreOptions, clock: Clock) -> Codec:
+    """How this deployment keeps its events."""
+    folders = (SHIPPED, options.dictionaries) if options.dictionaries else (SHIPPED,)
+    dictionaries = load_dictionaries(folders)
+    if not options.encryption_keys:
+        return Codec(dictionaries, options.lost_keys)
+    from relay.adapters.redis.sealer import Sealer  # noqa: PLC0415 - 7 MB that a relay without a key need not carry
+
+    return SealingCodec(dictionaries, Sealer(options.encryption_keys, clock.now_ms), options.lost_keys)
 
 
 def _mismatch(name: str, found: str, wanted: int) -> str:

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from relay.adapters.web.admin_answers import Declined, answer, check_destination, declined, parsed
+from relay.adapters.web.admin_forget import forget_routes
 from relay.adapters.web.admin_incidents import IncidentRoutes
 from relay.adapters.web.admin_letters import LetterRoutes
 from relay.adapters.web.admin_replays import ReplayRoutes, archive_json, job_json
@@ -21,6 +22,7 @@ from relay.adapters.web.admin_trace import Look, trace_routes
 from relay.adapters.web.openapi import document
 from relay.core.errors import StoreUnavailable
 from relay.core.event import JsonObject
+from relay.engine.eraser import Eraser
 from relay.engine.replay import Replayer
 from relay.engine.standby import Turn
 from relay.engine.survey import Survey
@@ -66,6 +68,7 @@ class AdminParts:
     incidents: Incidents | None = None
     fail_over: Callable[[str, int], Awaitable[Turn]] | None = None
     fail_back: Callable[[str], Awaitable[Turn]] | None = None
+    eraser: Eraser | None = None
     replayer: Replayer | None = None
     archives: bool = False
 
@@ -79,6 +82,8 @@ def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
     if parts.fail_over and parts.fail_back:
         app.add_routes(StandbyRoutes(parts.destinations, parts.clock, parts.fail_over, parts.fail_back).routes())
     app.add_routes([web.post("/api/destinations/{name}/{switch}", switch_handler(parts))])
+    if parts.eraser:
+        app.add_routes(forget_routes(parts.eraser))
     if parts.receive:
         app.add_routes([web.post("/api/events", receive_handler(parts.receive, parts.foresee))])
     if parts.replayer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -41,6 +41,10 @@ class Rules(NamedTuple):
     limits: Limits
 
 
+Screen = Callable[[JsonObject], bool]
+"""Whether an event is to be forgotten instead of sent."""
+
+
 class Fault(NamedTuple):
     """Why an entry will end as a dead letter once its other items have a verdict."""
 
@@ -48,6 +52,10 @@ class Fault(NamedTuple):
     message: str
     code: int | None = None
     request_id: str = ""
+
+
+FORGOTTEN = Fault(DeadReason.UNMAPPABLE, "")
+"""Not a fault: in its place, for an entry that ends because its person asked for it."""
 
 
 @dataclass(slots=True)
@@ -68,20 +76,23 @@ class Endings:
     delivered: list[str] = field(default_factory=list)
     dead: list[Burial] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
     sold: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.delivered) + len(self.dead) + len(self.unmatched)
+        return len(self.delivered) + len(self.dead) + len(self.unmatched) + len(self.forgotten)
 
 
 class Account:
     """The entries of one lease: parcels still to send, endings still to settle, doubt."""
 
-    def __init__(self, claimed: Claimed, rules: Rules) -> None:
+    def __init__(self, claimed: Claimed, rules: Rules, screen: Screen | None = None) -> None:
+        """``screen`` is asked about each event; None: nobody is to be forgotten."""
         self.endings = Endings()
         self.parcels: list[Parcel] = []
         self.left = len(claimed.entries)  # entries without an ending
         self._rules = rules
+        self._screen = screen
         self._now_ms = claimed.now_ms
         self._claimed_ms = claimed.lease.first_ms
         self._brought: dict[str, int] = {}  # entries that were in doubt before this lease, and since when
@@ -96,7 +107,10 @@ class Account:
             if entry.first_ms:
                 self._brought[entry.id] = entry.first_ms
             items = self._items(entry)
-            if isinstance(items, Fault):
+            if items is FORGOTTEN:
+                endings.forgotten.append(entry.id)
+                self.left -= 1
+            elif isinstance(items, Fault):
                 self._bury(entry.id, items, entry.accepted)
             elif not items:
                 endings.unmatched.append(entry.id)
@@ -175,6 +189,8 @@ class Account:
             event = decode(entry.raw)
             if not isinstance(event, dict):
                 return Fault(DeadReason.UNMAPPABLE, "the stored event is not a JSON object")
+            if self._screen is not None and self._screen(event):
+                return FORGOTTEN
             return self._rules.mapping.items(event, entry.received_ms // 1000)
         except POISON as error:
             return Fault(DeadReason.UNMAPPABLE, f"the mapping failed on this event: {type(error).__name__}")

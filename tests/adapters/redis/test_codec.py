@@ -69,7 +69,7 @@ def test_what_does_not_compress_is_kept_as_it_is() -> None:
         (b"\x01" + b"garbage" * 20, "damaged"),
         (b"\x1d123", "dictionary 29 is not here"),
         (b"\x41123", "newer version"),
-        (b"\x21123", "encrypted"),
+        (b"\x211234567890123456789", "sealed with key"),
     ],
 )
 def test_a_record_nobody_can_read_says_why(kept: bytes, why: str) -> None:

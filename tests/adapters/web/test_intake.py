@@ -654,6 +654,6 @@ async def test_no_answer_repeats_what_was_sent(port: Port) -> None:
 
 def test_every_reason_has_its_answer() -> None:
     filtered = {Why.NONE, Why.NO_SUBSCRIPTION, Why.INTEGRATION_OFF, Why.CONSENT_REFUSED, Why.EVENT_TESTER}
-    assert set(STATUS) == set(Why) - filtered - {Why.DELETE_CALL, Why.TELEMETRY}
+    assert set(STATUS) == set(Why) - filtered - {Why.DELETE_CALL, Why.SUPPRESSED, Why.TELEMETRY}
     assert set(MESSAGES) <= set(STATUS)
     assert set(STATUS.values()) <= {400, 401, 404, 405, 413, 429, 503}

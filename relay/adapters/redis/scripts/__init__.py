@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NAMES = (
-    *("append", "claim", "settle", "move", "gate", "pause", "sample", "incident", "mode", "locate", "drop", "roster"),
-    *("job", "replay"),
-)
+NAMES = tuple(sorted(file.stem for file in FOLDER.glob("*.lua") if file.stem != "shared"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,12 +82,14 @@ for index = 0, rejects - 1 do
   kept = kept + #ARGV[at]
 end
 if rejects > 0 then
+  local trimmed = 0
   for _, old in ipairs(call('XRANGE', dead, '-', '+', 'COUNT', rejects + 16)) do
     local id = parse_id(old[1])
     if kept <= max_bytes and (not id or id[1] >= now - max_age) then break end
     kept = kept - #old[2][2]
-    call('XDEL', dead, old[1])
+    trimmed = trimmed + call('XDEL', dead, old[1])
   end
+  count(dead_books, 'trimmed', trimmed)
   pcall_('HSET', dead_books, 'bytes', string.format('%.0f', math.max(0, kept)))
 end
 if fault then return fault end

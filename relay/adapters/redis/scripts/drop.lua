@@ -4,16 +4,23 @@
 -- the retention. Of an active stream nothing lapses.
 -- shed: there is no room for them. Received at a moment or before, and as many as the server uses bytes too many; it is
 -- asked here, so that several replicas do not make room twice.
+-- forgotten: their person asked for it. These very ones, wherever they stand.
 -- KEYS  owed, leases, mark, books
--- ARGV  lapsed, retention in ms, entries to look at; or shed, moment in ms, entries to look at, bytes that may be used
+-- ARGV  lapsed, retention in ms, entries to look at; or shed, moment in ms, entries to look at, bytes that may be used;
+--       or forgotten, 0, entries, their ids
 -- Reply {ended, 1 when there may be more, next}: when the entry was received at which shedding stopped, 0 when none is
--- left, -1 when there is room
+-- left, -1 when there is room. When forgetting: {ended, how many are in a lease and stay, 0}
 local owed, leases, mark, books = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local NODE, AROUND = 4096, 32 -- a stream gives memory back by the node; bytes that an entry takes besides its fields
 local ending, limit, most = ARGV[1], whole(ARGV[2], 0, BOUND), whole(ARGV[3], 1, 1000)
-local lapsing, target = ending == 'lapsed', whole(ARGV[4], 1, BOUND)
-if #KEYS ~= 4 or not limit or not most or not (lapsing and #ARGV == 3 or ending == 'shed' and #ARGV == 4 and target) then
-  return refuse('drop: an ending, a time, a count and for shedding a size were expected')
+local lapsing, shedding, forgetting = ending == 'lapsed', ending == 'shed', ending == 'forgotten'
+local target = shedding and whole(ARGV[4], 1, BOUND)
+local complete = lapsing and #ARGV == 3 or shedding and #ARGV == 4 and target or forgetting and #ARGV == 3 + (most or 0)
+if #KEYS ~= 4 or not limit or not most or not complete then
+  return refuse('drop: an ending, a time, a count and for shedding a size, for forgetting ids were expected')
+end
+for at = 4, forgetting and #ARGV or 0 do
+  if not parse_id(ARGV[at]) then return refuse('drop: not an id') end
 end
 call('XLEN', owed)
 call('HLEN', books)
@@ -21,7 +28,7 @@ local window = call('HMGET', mark, 'from', 'to', 'id')
 local from, to, backlog_to = window[1], window[2], parse_id(window[3] or '0-0')
 if lapsing and not from then return { 0, 0, 0 } end
 local room
-if not lapsing then
+if shedding then
   local used = tonumber(match(call('INFO', 'memory'), 'used_memory:(%d+)'))
   if used <= target then return { 0, 0, -1 } end
   room = math.max(NODE, used - target)
@@ -67,7 +74,16 @@ local function take(entry, id)
   return true
 end
 
-while looked < most and not reached do
+local leased = 0
+for at = 4, forgetting and #ARGV or 0 do
+  local entry, id = call('XRANGE', owed, ARGV[at], ARGV[at])[1], parse_id(ARGV[at])
+  if entry and kept_by(id) then
+    leased = leased + 1
+  elseif entry then
+    ended[#ended + 1] = { entry[1], id, entry[2][4] or '' }
+  end
+end
+while looked < most and not reached and not forgetting do
   local page = call('XRANGE', owed, position, '+', 'COUNT', math.min(100, most - looked))
   reached = #page == 0
   for _, entry in ipairs(page) do
@@ -110,4 +126,4 @@ if from and from ~= '-' then
   local nothing = from == '0-0' or #pcall_('XRANGE', owed, '-', '(' .. from, 'COUNT', 1) == 0
   if nothing then call('HSET', mark, 'standing', 0) end
 end
-return { #ids, reached and 0 or 1, next_ms }
+return { #ids, forgetting and leased or reached and 0 or 1, next_ms }

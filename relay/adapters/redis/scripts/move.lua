@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- What an operator does with dead letters: owe them again, or give them up. What is owed again keeps since when TikTok
+-- What an operator does with dead letters: owe them again, give them up, or erase them with a person's data. What is owed again keeps since when TikTok
 -- may have it; released, it may be counted twice, and says so.
 -- KEYS  dead, books:-, then per class: owed, books
--- ARGV  requeue, release or discard, classes, then their names; ids, then the ids
+-- ARGV  requeue, release, discard or erase, classes, then their names; ids, then the ids
 -- Reply how many letters really moved
-local BOOKED = { requeue = 'requeued', release = 'requeued', discard = 'discarded' }
+local BOOKED = { requeue = 'requeued', release = 'requeued', discard = 'discarded', erase = 'erased' }
 local dead, dead_books, action = KEYS[1], KEYS[2], ARGV[1]
 local classes = whole(ARGV[2], 0, 16)
 if not BOOKED[action or ''] or not classes or #KEYS ~= 2 + 2 * classes then
@@ -33,13 +33,13 @@ local function owe(owed, letter)
   return type(pcall_('XADD', owed, '*', unpack(entry))) ~= 'table'
 end
 
-local moved, freed = 0, 0
+local moved, freed, gone = 0, 0, action == 'discard' or action == 'erase'
 for at = from, #ARGV do
   local found = call('XRANGE', dead, ARGV[at], ARGV[at])[1]
   local letter = found and found[2] or {}
   local stream = streams[letter[6] or '']
-  local owed_again = action ~= 'discard' and stream and owe(stream.owed, letter)
-  if found and (action == 'discard' or owed_again) then
+  local owed_again = not gone and stream and owe(stream.owed, letter)
+  if found and (gone or owed_again) then
     call('XDEL', dead, ARGV[at])
     moved = moved + 1
     if stream then
@@ -52,7 +52,7 @@ for at = from, #ARGV do
 end
 for _, stream in pairs(streams) do
   count(stream.books, BOOKED[action], stream.moved)
-  if action ~= 'discard' then keep_worth(stream.books, stream.worth) end
+  if not gone then keep_worth(stream.books, stream.worth) end
 end
 if freed > 0 then pcall_('HSET', dead_books, 'bytes', string.format('%.0f', math.max(0, bytes - freed))) end
 return moved

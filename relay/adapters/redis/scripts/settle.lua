@@ -8,10 +8,10 @@
 -- KEYS  owed, leases, mark, books, dead, attempts; to archive as well: archive
 -- ARGV  first id and number of the lease, class, lease in ms, rest (keep, release or unclaim)
 --       about how many calls the log keeps; calls, then their texts
---       delivered, then ids; unmatched, then ids; dead, then per letter: id, reason, message, code, request id,
+--       delivered, then ids; unmatched, then ids; forgotten, then ids; dead, then per letter: id, reason, message, code, request id,
 --       accepted subscriptions (escaped, joined by |), earliest time TikTok may have got it (0: it cannot have it)
 --       with an archive: name of the destination
--- Reply {1, delivered, unmatched, dead, missing in the archive}, or {0} when not held
+-- Reply {1, delivered, unmatched, dead, missing in the archive, forgotten}, or {0} when not held
 local owed, leases, mark_key, books, dead, log = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local REASONS = { refused = true, unmappable = true, expired = true, overlap = true, ambiguous = true }
 local first, number, class, lease_ms, rest = ARGV[1], ARGV[2], ARGV[3], whole(ARGV[4], 1, BOUND), ARGV[5]
@@ -52,6 +52,8 @@ local delivered_from, delivered_to = records(1)
 if not delivered_from then return refuse('settle: an id outside the lease') end
 local unmatched_from, unmatched_to = records(1)
 if not unmatched_from then return refuse('settle: an id outside the lease') end
+local forgotten_from, forgotten_to = records(1)
+if not forgotten_from then return refuse('settle: an id outside the lease') end
 local dead_from, dead_to = records(7)
 if not dead_from or arg ~= #ARGV + (archive and 0 or 1) then return refuse('settle: an id outside the lease') end
 for at = dead_from, dead_to, 7 do
@@ -82,12 +84,13 @@ local function keep(id, entry, delivered)
   if type(pcall_('XADD', archive, '*', unpack(record))) == 'table' then missing = missing + 1 end
 end
 
+-- Without a word about delivery, nothing goes to the archive: what is to be forgotten, say.
 local function remove_all(from, to, delivered)
   local removed = 0
   for at = from, to do
     local entry = fields(ARGV[at])
     if entry then
-      if archive then keep(ARGV[at], entry, delivered) end
+      if archive and delivered ~= nil then keep(ARGV[at], entry, delivered) end
       remove(ARGV[at], entry[4])
       removed = removed + 1
     end
@@ -109,6 +112,7 @@ end
 
 local delivered = remove_all(delivered_from, delivered_to, true)
 local unmatched = remove_all(unmatched_from, unmatched_to, false)
+local forgotten = remove_all(forgotten_from, forgotten_to)
 local buried, reasons = 0, {}
 for at = dead_from, dead_to, 7 do
   local entry = fields(ARGV[at])
@@ -130,9 +134,10 @@ end
 
 count(books, 'delivered', delivered)
 count(books, 'unmatched', unmatched)
+count(books, 'forgotten', forgotten)
 for reason, times in pairs(reasons) do count(books, 'dead:' .. reason, times) end
 keep_worth(books, worth)
-local removed = delivered + unmatched + buried
+local removed = delivered + unmatched + forgotten + buried
 if not before(mark, lease.from) then count(mark_key, 'backlog', -removed) end
 local low = parse_id(stood[2] or '')
 if low and before(lease.from, low) then
@@ -147,4 +152,4 @@ else
   call('HSET', leases, first, lease_text(lease.last, due, lease.number, lease.first_ms, lease.left - removed))
 end
 if fault then return fault end
-return { 1, delivered, unmatched, buried, missing }
+return { 1, delivered, unmatched, buried, missing, forgotten }

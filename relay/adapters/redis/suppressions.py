@@ -1,0 +1,57 @@
+"""The list of people whose events are refused: marks only, in a stream that tells what changed since a look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from relay.adapters.redis import keys
+from relay.adapters.redis.connect import Client
+from relay.adapters.redis.options import StoreOptions
+from relay.core.errors import StoreTrouble, StoreUnavailable
+from relay.core.marks import MARK_BYTES
+from relay.ports import Changes
+
+PAGE = 2000
+A_CALL = 500
+
+
+class RedisSuppressions:
+    """See ``ports.Suppressions``."""
+
+    def __init__(self, client: Client, options: StoreOptions, digest_key: Callable[[], bytes]) -> None:
+        self._client, self._options, self._digest_key = client, options, digest_key
+        self._begun: tuple[bytes, Any] = (b"", None)  # a digest that has read its key already, and that key
+
+    def mark(self, identity: str) -> bytes:
+        """See ``ports.Suppressions.mark``. Keyed like remembered ids, and of another kind than those."""
+        key, begun = self._begun
+        if begun is None or key != self._digest_key():
+            key = self._digest_key()
+            begun = blake2b(digest_size=MARK_BYTES, key=key, person=b"relay suppressed")
+            self._begun = key, begun
+        digest = begun.copy()
+        digest.update(identity.encode("utf-8", "surrogatepass"))
+        mark: bytes = digest.digest()
+        return mark
+
+    async def write(self, identities: Sequence[str], *, on: bool) -> int:
+        """See ``ports.Suppressions.write``."""
+        if not self._digest_key():
+            raise StoreUnavailable(StoreTrouble.AWAY, "its digest key is not known yet")
+        lines, options = 0, self._options
+        for start in range(0, len(identities), A_CALL):
+            marks = [self.mark(identity) for identity in identities[start : start + A_CALL]]
+            args: list[bytes | str | int] = [int(on), options.suppressed_age_ms, options.suppressed_most, *marks]
+            lines = int(await self._client.script("suppress", [keys.suppressed()], args))
+        return lines
+
+    async def since(self, after: str) -> Changes:
+        """See ``ports.Suppressions.since``."""
+        if not self._digest_key():
+            raise StoreUnavailable(StoreTrouble.AWAY, "its digest key is not known yet")
+        low = f"({after}" if after else "-"
+        page = await self._client.run("XRANGE", keys.suppressed(), low, "+", "COUNT", PAGE)
+        changes = [(mark, name == b"m") for _, fields in page for name, mark in fields.items()]
+        return Changes(page[-1][0].decode() if page else after, changes, len(page) == PAGE)
