@@ -54,7 +54,7 @@ async def never(*_: object) -> Any:
 
 def test_every_route_of_the_admin_port_is_described_and_no_other() -> None:
     scene = Scene()
-    looks = replace(scene.parts, trace=never, incidents=scene.store.incidents, replayer=Mock())
+    looks = replace(scene.parts, trace=never, incidents=scene.store.incidents, replayer=Mock(), eraser=Mock())
     parts = replace(looks, fail_over=never, fail_back=never)
     app = build_admin(AdminOptions("token"), parts)
     switch = "/api/destinations/{name}/{switch}"

@@ -181,7 +181,9 @@ def _inquiries() -> JsonObject:
     problems = ("400", "404")
     traced = _answers("Where it is.", ref("Trace"), problems)
     in_the_path = in_path("message_id", "The event's messageId.", maxLength=LONGEST_ID)
+    forgotten = _answers("Done, or as far as it came.", {"anyOf": [ref("Forgotten"), ref("Lifted")]}, ("400", "413"))
     return {
+        "/api/forget": {"post": operation("forget", "Erase what is kept of a person", forgotten, body=ref("Person"))},
         "/api/trace": {
             "get": operation("trace", "Where is this event?", traced, parameters=(_MESSAGE_ID, *_TRACED)),
         },

@@ -1,8 +1,9 @@
-"""The shapes of inquiries: where an event is, and what an outage came to."""
+"""The shapes of inquiries: where an event is, what is kept of a person, and what an outage came to."""
 
 from __future__ import annotations
 
 from relay.adapters.web.openapi.pieces import (
+    closed,
     count,
     flag,
     listing,
@@ -182,3 +183,34 @@ INCIDENT = record(
     },
     about="Everything that `relay report` prints.",
 )
+PERSON = closed(
+    {
+        "user_id": text(minLength=1, maxLength=2000),
+        "anonymous_id": text(minLength=1, maxLength=2000),
+        "email": text(minLength=1, maxLength=2000),
+        "suppress": flag("Refuse what comes of them from now on (true as a rule)."),
+        "dry_run": flag("Only count."),
+        "lift": flag("End their suppression instead."),
+        "cursor": text("`next` of the last answer, to go on."),
+    },
+    required=(),
+    about="At least one of the three names.",
+)
+FORGOTTEN = record(
+    {
+        "success": {"const": True},
+        "owed": count(),
+        "dead_letters": count(),
+        "archived": count(),
+        "leased": count("Being sent right now; they end as forgotten when they come back."),
+        "unreadable": count("Sealed with a key that is not here."),
+        "looked_at": count(),
+        "total": count("To look at, about."),
+        "seconds": number(),
+        "suppressed": flag(),
+        "dry_run": flag(),
+        "next": maybe(text("More is left: repeat with this as `cursor`.")),
+    },
+    about="Nothing that was asked for is repeated.",
+)
+LIFTED = record({"success": {"const": True}, "lifted": {"const": True}})
