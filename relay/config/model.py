@@ -7,18 +7,10 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ByteSize,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import ByteSize, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from relay.config.kinds import Bytes, Name, Names, Port, Seconds, Secrets, Section
 
 PREFIX = "RELAY_"
 DEFAULT_BASE_URL = "https://business-api.tiktok.com"
@@ -42,7 +34,6 @@ DEFAULT_CONVERSIONS = (
     "InstallApp",
     "Registration",
 )
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 EVENT_SOURCE_TO_PRESET = {
     "web": "tiktok-conversions",
     "crm": "tiktok-conversions",
@@ -50,34 +41,6 @@ EVENT_SOURCE_TO_PRESET = {
     "offline": "tiktok-offline-conversions",
 }
 PRESETS = frozenset(EVENT_SOURCE_TO_PRESET.values())
-
-
-def seconds(value: object) -> object:
-    """``"30s"``, ``"4h"``, ``"7d"`` or a plain number of seconds → float; anything else is left for pydantic."""
-    if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", value)):
-        return float(found[1]) * UNITS[found[2] or "s"]
-    return value
-
-
-def comma_list(value: object) -> object:
-    """``"a, b"`` → ``["a", "b"]``; lists stay."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0)]
-Names = Annotated[tuple[str, ...], BeforeValidator(comma_list)]
-Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(comma_list)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Bytes = Annotated[ByteSize, PlainSerializer(int)]
-
-
-class Section(BaseModel):
-    """A table of relay.toml; unknown keys are errors, because a typo must not be silence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Intake(Section):
@@ -89,6 +52,15 @@ class Intake(Section):
     max_events: int = Field(10_000, ge=1)
     max_depth: int = Field(64, ge=8, le=200)
     max_queue: Bytes = ByteSize(64 * 1024**2)
+    max_in_flight: Bytes = ByteSize(96 * 1024**2)  # bodies that are being read, and what was made of them
+    max_connections: int = Field(4096, ge=8)
+    idle_timeout: Annotated[Seconds, Field(ge=1)] = 630.0  # longer than any balancer keeps its own end (Google's: 600 s)
+    head_timeout: Annotated[Seconds, Field(ge=0.1)] = 10.0
+    body_timeout: Annotated[Seconds, Field(ge=0.1)] = 120.0
+    body_rate: Annotated[Bytes, Field(ge=1)] = ByteSize(500)  # bytes a second, on average, after the first 10 s
+    rate: float | None = Field(None, gt=0)  # events a second of each source; None: any
+    burst: int | None = Field(None, ge=1)  # events at once; None: what a second brings
+    stop_grace: Seconds = 1.0
     allow_unsigned: bool = False
     trusted_proxies: Names = ()
     unverified_grace: Seconds = 4 * 3600.0
@@ -107,6 +79,8 @@ class Source(Section):
     shared_secret: Secrets = ()
     token: Secrets = ()
     write_keys: Secrets = ()
+    rate: float | None = Field(None, gt=0)
+    burst: int | None = Field(None, ge=1)
 
 
 class Segment(Section):

@@ -60,6 +60,18 @@ class Why(StrEnum):
     UNVERIFIED = "unverified"
     STORE = "store_unavailable"
     OVERLOADED = "overloaded"
+    TOO_SLOW = "too_slow"
+    TOO_FAST = "rate_limited"
+
+
+class Cut(StrEnum):
+    """Why a connection was ended before it made a request (label of ``relay_connections_cut_total``)."""
+
+    CROWDED = "crowded"  # all places are taken by connections at work
+    MADE_ROOM = "made_room"  # it did nothing, and somebody else wanted its place
+    SLOW_HEAD = "slow_head"
+    LARGE_HEAD = "large_head"
+    BAD_HTTP = "bad_http"
 
 
 class EventsReceived(NamedTuple):
@@ -83,6 +95,36 @@ class SenderRefused:
     why: Why
     status: int
     since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """A request to ``port`` (intake, admin, metrics) was answered with an error.
+
+    ``request_id`` is what the answer carries in X-Request-Id: the sender's own, if it was harmless, else a new one.
+    """
+
+    port: str
+    status: int
+    code: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCut:
+    """A connection to ``port`` was ended before it made a request."""
+
+    port: str
+    why: Cut
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSurveyed:
+    """Who is at the intake port now: open connections, and bytes of the requests that are being read or answered."""
+
+    connections: int
+    in_flight_bytes: int
+    queued_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +438,9 @@ class FailbackFinished:
 Notice = (
     EventsReceived
     | SenderRefused
+    | RequestRefused
+    | ConnectionCut
+    | DoorSurveyed
     | WorthIgnored
     | EntriesDelivered
     | EntriesBuried

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.core.segment.signature import CLASSIC_LIMIT, Cover, cover, sign
+from relay.core.segment.signature import CLASSIC_LIMIT, FIRST_LIMIT, Cover, cover, sign
 
 SECRET = b"example-shared-secret"
 EVENT = (
@@ -111,3 +111,12 @@ def test_no_changed_header_passes(data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(signature)))
     changed = signature[:place] + data.draw(st.text(max_size=2)) + signature[place + data.draw(st.integers(0, 2)) :]
     assert (cover(changed, EVENT, [SECRET]) is Cover.ALL) == (changed == signature)
+
+
+def test_the_first_element_is_looked_for_where_an_event_can_end() -> None:
+    """Nobody may have megabytes parsed before having proved anything."""
+    first = b'{"a":"\xc3\xa9"}'
+    long = b"[" + first + b',"' + "é".encode() * FIRST_LIMIT + b'"]'
+    assert cover(sign(first, b"s"), long, [b"s"]) is Cover.FIRST
+    huge = b'{"a":"' + b"x" * FIRST_LIMIT + b'"}'
+    assert cover(sign(huge, b"s"), b"[" + huge + b"]", [b"s"]) is Cover.NOTHING
