@@ -54,7 +54,9 @@ class Intake(Section):
     max_queue: Bytes = ByteSize(64 * 1024**2)
     max_in_flight: Bytes = ByteSize(96 * 1024**2)  # bodies that are being read, and what was made of them
     max_connections: int = Field(4096, ge=8)
-    idle_timeout: Annotated[Seconds, Field(ge=1)] = 630.0  # longer than any balancer keeps its own end (Google's: 600 s)
+    idle_timeout: Annotated[Seconds, Field(ge=1)] = (
+        630.0  # longer than any balancer keeps its own end (Google's: 600 s)
+    )
     head_timeout: Annotated[Seconds, Field(ge=0.1)] = 10.0
     body_timeout: Annotated[Seconds, Field(ge=0.1)] = 120.0
     body_rate: Annotated[Bytes, Field(ge=1)] = ByteSize(500)  # bytes a second, on average, after the first 10 s
@@ -91,7 +93,7 @@ class Segment(Section):
     write_keys: Secrets = ()
     trust_batches: bool = False
     consent_categories: Names = ("Advertising",)
-    sources: dict[Name, Source] = {}
+    sources: dict[Name, Source] = Field(default_factory=dict)
 
 
 class Journal(Section):

@@ -356,7 +356,10 @@ class ServiceStopped:
 
 @dataclass(frozen=True, slots=True)
 class TaskCrashed:
-    """A task of ours ended by an exception; the process goes down and the leases fall due."""
+    """A task of ours ended by an exception; the process goes down and the leases fall due.
+
+    Or what answers a port did, named like the port: that request was answered 503, and the process goes on.
+    """
 
     task: str
     error: str

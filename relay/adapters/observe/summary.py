@@ -43,6 +43,7 @@ class Summary:
         self._remarks: dict[str, Counter[str]] = {}
         self._lapsed = Counter[StreamKey]()
         self._shed = Counter[StreamKey]()
+        self._cut: dict[str, Counter[str]] = {}
         self._surveyed: told.StoreSurveyed | None = None
 
     def add(self, notice: Notice) -> None:
@@ -57,6 +58,8 @@ class Summary:
             self._lapsed[notice.stream] += notice.count
         elif isinstance(notice, told.EntriesShed):
             self._shed[notice.stream] += notice.count
+        elif isinstance(notice, told.ConnectionCut):
+            self._cut.setdefault(notice.port, Counter())[notice.why.value] += 1
         elif isinstance(notice, told.StoreSurveyed):
             self._surveyed = notice
 
@@ -80,6 +83,8 @@ class Summary:
             yield Line("info", "entries_delivered", delivered_fields(stream, tally))
         for destination, remarks in self._remarks.items():
             yield Line("info", "items_remarked", {"destination": destination, **dict(remarks.most_common())})
+        for port, whys in self._cut.items():
+            yield Line("warning", "connections_cut", {"port": port, **dict(whys.most_common())})
         for level, event, counts in (("info", "entries_lapsed", self._lapsed), ("warning", "entries_shed", self._shed)):
             for stream, count in counts.items():
                 fields = {"destination": stream.destination, "class": stream.klass.value, "count": count}

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from relay.adapters.web.intake_answers import preflight, ready
 from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions
+from relay.adapters.web.intake_reading import ReadingRoom
 from relay.adapters.web.intake_reception import Reception
 from relay.adapters.web.intake_tracking import Tracking
 from relay.adapters.web.intake_webhook import Webhook
@@ -33,9 +34,14 @@ UNSERVED = ""  # no path of a request
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def build_intake(options: IntakeOptions, intake: Intake, readiness: Readiness, clock: Clock, tell: Tell) -> Handler:
-    """What answers every request of the intake port. ``readiness``: whether events can be accepted, and if not, why."""
-    reception = Reception(clock, tell)
+def build_intake(
+    options: IntakeOptions, intake: Intake, readiness: Readiness, clock: Clock, tell: Tell, room: ReadingRoom
+) -> Handler:
+    """What answers every request of the intake port. ``readiness``: whether events can be accepted, and if not, why.
+
+    ``room``: where bodies are read.
+    """
+    reception = Reception(options, room, clock, tell)
     webhook = Webhook(options, intake, reception, clock, tell)
     tracking = Tracking(options, intake, reception, clock, tell)
     hears = _methods(reception, WEBHOOK_METHODS, webhook.hearing(DEFAULT_SOURCE))

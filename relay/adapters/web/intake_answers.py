@@ -15,7 +15,8 @@ from multidict import CIMultiDict
 from relay.core.notices import Why
 
 SUCCESS = b'{"success": true}'
-JSON_HEADERS = CIMultiDict({"Content-Type": "application/json"})
+SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+JSON_HEADERS = CIMultiDict({"Content-Type": "application/json", **SAFE})
 UNVERIFIED_RETRY = 60  # seconds
 
 STATUS = {
@@ -33,7 +34,9 @@ STATUS = {
     Why.METHOD: 405,
     Why.TOO_LARGE: 413,
     Why.TOO_MANY_EVENTS: 413,
+    Why.TOO_FAST: 429,
     Why.UNVERIFIED: 503,
+    Why.TOO_SLOW: 503,
     Why.STORE: 503,
     Why.OVERLOADED: 503,
 }
@@ -48,6 +51,7 @@ MESSAGES = {
     Why.UNKNOWN_SOURCE: "no source of this name is configured",
     Why.NOT_FOUND: "no such path: events go to /webhook/segment or /v1/…",
     Why.METHOD: "this method is not served here",
+    Why.TOO_FAST: "this source sends more events than it may: send again later",
 }
 
 
@@ -73,10 +77,9 @@ class Success(web.Response):
         date = rfc822_formatted_time()
         if date != self._date:
             self._date = date
-            head = (
-                f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(SUCCESS)}\r\nDate: {date}"
-            )
-            self._wire = head.encode() + b"\r\n\r\n" + SUCCESS
+            fields = {**JSON_HEADERS, "Content-Length": len(SUCCESS), "Date": date}
+            head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+            self._wire = f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + SUCCESS
         transport.write(self._wire)
         return None
 
@@ -85,6 +88,15 @@ class Success(web.Response):
 
 
 SUCCESS_ON_KEPT_CONNECTION = Success()
+
+
+class Refusal(web.Response):
+    """An error answer of any port; ``code`` is the stable name of its reason."""
+
+    def __init__(self, code: str, message: str, status: int, headers: CIMultiDict[str], **more: object) -> None:
+        body = {"success": False, "code": code, "message": message, "error": message, **more}
+        super().__init__(body=orjson.dumps(body), status=status, headers=headers)
+        self.code = code
 
 
 def success(request: web.BaseRequest) -> web.Response:
@@ -106,8 +118,7 @@ def problem(why: Why, message: str = "", *, retry_after: int = 0) -> web.Respons
     headers = JSON_HEADERS.copy()
     if retry_after:
         headers["Retry-After"] = str(retry_after)
-    body = {"success": False, "code": why.value, "message": message, "error": message}
-    return web.Response(body=orjson.dumps(body), status=STATUS[why], headers=headers)
+    return Refusal(why.value, message, STATUS[why], headers)
 
 
 def preflight(origin: str) -> web.Response:

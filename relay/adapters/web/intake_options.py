@@ -14,13 +14,15 @@ class SourceOptions:
     """How one sender proves who it is. Two values in a list allow a rotation without a gap.
 
     ``trust_batches``: believe array elements that neither a signature nor a token vouches for (Segment sheet
-    section 1.2).
+    section 1.2). ``rate``: events a second it may send, ``burst`` of them at once; 0 for any.
     """
 
     secrets: tuple[bytes, ...] = ()
     tokens: tuple[bytes, ...] = ()
     write_keys: tuple[bytes, ...] = ()
     trust_batches: bool = False
+    rate: float = 0.0
+    burst: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from functools import partial
 from aiohttp import web
 
 from relay.adapters.web.intake_answers import MESSAGES, STATUS, UNVERIFIED_RETRY
-from relay.adapters.web.intake_body import body_at_hand, read_body
+from relay.adapters.web.intake_body import body_at_hand
 from relay.adapters.web.intake_options import UNKNOWN_SOURCE, IntakeOptions, SourceOptions
 from relay.adapters.web.intake_reception import Reception
 from relay.core.event import Event
@@ -56,8 +56,9 @@ class Webhook:
         return hear
 
     async def _hear_out(self, request: web.BaseRequest, name: str, started: float) -> web.Response:
-        body = await read_body(request, self._options.max_body)
-        return await self._reception.answer(request, self._heard(request, name, body, started))
+        with self._reception.room.reading() as reading:
+            body = await reading.body(request, self._options.max_body)
+            return await self._reception.answer(request, self._heard(request, name, body, started))
 
     def _heard(
         self, request: web.BaseRequest, name: str, body: bytes | Unreadable, started: float
@@ -79,6 +80,8 @@ class Webhook:
             # Never for good: the sender knows the secret, so its events are waiting for a setting.
             return self._unverified(name, Why.BAD_TOKEN, NOT_COVERED, started, final=False)
         self._grace.good(name, self._clock.now_ms())
+        if self._reception.paced and (late := self._reception.hold_back(name, len(opened.items), started)):
+            return late
         return self._receive(opened, name, started)
 
     def _receive(self, opened: Envelope, name: str, started: float) -> Awaitable[Receipt]:

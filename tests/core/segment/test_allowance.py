@@ -21,9 +21,7 @@ def test_a_request_larger_than_the_burst_passes_and_is_paid_for() -> None:
     assert allowance.take(1, 4.6) == 0.0
 
 
-@given(
-    st.floats(0.1, 1e4), st.integers(1, 1000), st.lists(st.tuples(st.integers(1, 50), st.floats(0, 2)), max_size=60)
-)
+@given(st.floats(0.1, 1e4), st.integers(1, 1000), st.lists(st.tuples(st.integers(1, 50), st.floats(0, 2)), max_size=60))
 def test_never_more_than_rate_and_burst_and_waiting_as_told_helps(
     rate: float, burst: int, asked: list[tuple[int, float]]
 ) -> None:

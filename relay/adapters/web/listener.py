@@ -1,0 +1,265 @@
+"""What holds for every connection, whoever it belongs to and whatever it asks: places, patience, answers to nonsense.
+
+aiohttp bounds lines, fields and pipelined requests. Missing there, and here: how many connections there may be, how
+long a head may take and how large it may get, answers and logs that repeat nothing of what came in, and an end that
+lets the answer to an unread body arrive without reading that body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from heapq import nsmallest
+from typing import Any, NamedTuple, cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+from multidict import CIMultiDict
+
+from relay.adapters.web.intake_answers import JSON_HEADERS, SAFE, SUCCESS, Refusal, Success
+from relay.core.notices import ConnectionCut, Cut, RequestRefused, TaskCrashed
+from relay.ports import Tell
+
+MAX_HEAD = 64 * 1024  # bytes of a head that is not complete; as much as nginx takes, twice over
+READ_SIZE = 64 * 1024  # aiohttp buffers four times that of a body before it stops reading
+LINGER_S = 1.0  # what is left of a refused body is thrown away for so long, so that the answer arrives
+CROWDED_RETRY = 5  # seconds
+CRASHED_RETRY = 60
+REQUEST_ID = "X-Request-Id"
+HARMLESS = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
+# aiohttp's own lines repeat what was sent; what is worth telling is told as notices.
+MUTE = logging.getLogger("relay.muted")
+MUTE.addHandler(logging.NullHandler())
+MUTE.propagate = False
+Handling = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Finished = Coroutine[Any, Any, tuple[web.StreamResponse, bool]]
+
+
+class Limits(NamedTuple):
+    """``connections`` at most; seconds that an ``idle`` one is kept open, and that a ``head`` may take."""
+
+    connections: int = 4096
+    idle_s: float = 630.0
+    head_s: float = 10.0
+
+
+class Listener(web.Server):
+    """The server behind one port; ``port`` names it in notices: intake, admin or metrics."""
+
+    def __init__(self, handler: Handling, port: str, limits: Limits, tell: Tell, request_factory: Any = None) -> None:
+        super().__init__(
+            handler,
+            request_factory=request_factory,
+            access_log=None,
+            logger=MUTE,
+            lingering_time=0,  # Connection does that without unpacking what it throws away
+            keepalive_timeout=limits.idle_s,
+            read_bufsize=READ_SIZE,
+        )
+        self.port, self.limits, self.tell = port, limits, tell
+        self.leaving = False
+
+    def __call__(self) -> RequestHandler:
+        """A connection that is about to open."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    @property
+    def open(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
+
+    def leave(self) -> None:
+        """Answer what comes, but ask every client to come back on another connection, that is to another process."""
+        self.leaving = True
+
+    def has_room(self) -> bool:
+        """Whether one more connection may open. Where it is crowded, those that do nothing make room for it."""
+        if self.open < self.limits.connections:
+            return True
+        idle = [
+            connection for connection in self._connections if isinstance(connection, Connection) and connection.idle
+        ]
+        # Several at once: looking through all of them for every newcomer would be what an attacker wants.
+        for connection in nsmallest(max(1, self.limits.connections // 64), idle, key=Connection.seniority):
+            connection.cut(Cut.MADE_ROOM)
+        return bool(idle)
+
+
+class Connection(RequestHandler):
+    """One connection."""
+
+    __slots__ = ("_head", "_late", "_listener")
+
+    def __init__(self, listener: Listener, **options: Any) -> None:
+        super().__init__(listener, **options)
+        self._listener = listener
+        self._head = 0  # bytes of a head that is not complete
+        self._late: asyncio.TimerHandle | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def seniority(self) -> tuple[bool, float]:
+        """Sorts idle connections: first those that never asked anything, then by when they last did."""
+        return self._request_count > 0, self._next_keepalive_close_time
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let it in, or turn it away at once."""
+        if self._listener.has_room():
+            super().connection_made(transport)
+            return
+        self._force_close = True
+        self._listener.tell(ConnectionCut(self._listener.port, Cut.CROWDED))
+        wire = _wire(503, "too_many_connections", "too many connections: come again", CROWDED_RETRY)
+        cast("asyncio.Transport", transport).write(wire)  # uvloop's is none by inheritance
+        transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Let aiohttp parse; then, if still no request came of it, see that the head ends in time."""
+        super().data_received(data)
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            if self._head:
+                self._head_is_complete()
+            return
+        self._head += len(data)
+        if self._late is None:
+            self._late = self._loop.call_later(self._listener.limits.head_s, self._head_is_late)
+        if self._head > MAX_HEAD:
+            self.cut(Cut.LARGE_HEAD)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Nothing is to come any more."""
+        self._head_is_complete()
+        super().connection_lost(exc)
+
+    def cut(self, why: Cut) -> None:
+        """End it, with an answer if somebody has begun to ask."""
+        self._listener.tell(ConnectionCut(self._listener.port, why))
+        if self.transport is not None and self._head:
+            status, code, text = PARTING[why]
+            self.transport.write(_wire(status, code, text, 0))
+        self._head_is_complete()
+        self.force_close()
+
+    def finish_response(self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None) -> Finished:
+        """Put on every answer what belongs on every answer. The ready-made success has it already."""
+        if type(resp) is Success and REQUEST_ID not in request.headers and not self._listener.leaving:
+            return super().finish_response(request, resp, start_time)
+        return self._finish(request, self._stamped(request, resp), start_time)
+
+    async def _finish(
+        self, request: web.BaseRequest, answer: web.StreamResponse, start: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        unread = not request.content.is_eof()
+        if unread and not answer.prepared:
+            answer.force_close()
+        finished = await super().finish_response(request, answer, start)
+        if unread and self.transport is not None:
+            await _throw_away_the_rest(self, self.transport, self._loop)
+        return finished
+
+    def _stamped(self, request: web.BaseRequest, answer: web.StreamResponse) -> web.StreamResponse:
+        given = request.headers.get(REQUEST_ID, "")
+        if answer.prepared:
+            return answer
+        if type(answer) is Success:
+            answer = web.Response(body=SUCCESS, headers=JSON_HEADERS.copy())
+        refused = isinstance(answer, Refusal)
+        harmless = HARMLESS.fullmatch(given) is not None
+        if harmless or refused:
+            answer.headers[REQUEST_ID] = given if harmless else uuid.uuid4().hex
+        for name, value in SAFE.items():
+            answer.headers.setdefault(name, value)
+        answer.headers.setdefault("Server", "relay")
+        if self._listener.leaving:
+            answer.force_close()
+        if isinstance(answer, Refusal):
+            told = RequestRefused(self._listener.port, answer.status, answer.code, answer.headers[REQUEST_ID])
+            self._listener.tell(told)
+        return answer
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's words, which repeat what was sent
+    ) -> web.StreamResponse:
+        """What is no HTTP gets a plain 400; a bug of ours a 503, because the sender must keep its events."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer had begun already")
+        if status == web.HTTPBadRequest.status_code:
+            large = isinstance(exc, LineTooLong)
+            self._listener.tell(ConnectionCut(self._listener.port, Cut.LARGE_HEAD if large else Cut.BAD_HTTP))
+            answer = Refusal("bad_request", "this is no HTTP request that is served here", status, JSON_HEADERS.copy())
+        else:
+            self._listener.tell(TaskCrashed(self._listener.port, type(exc).__name__ if exc else "timeout"))
+            headers = CIMultiDict({**JSON_HEADERS, "Retry-After": str(CRASHED_RETRY)})
+            answer = Refusal("internal_error", "something is wrong here: send again later", 503, headers)
+        answer.force_close()
+        return answer
+
+    def _head_is_late(self) -> None:
+        self._late = None
+        self.cut(Cut.SLOW_HEAD)
+
+    def _head_is_complete(self) -> None:
+        self._head = 0
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
+class Bin(asyncio.Protocol):
+    """Takes the place of a connection whose request has its answer: what still comes is not looked at."""
+
+    def __init__(self, connection: Connection, emptied: asyncio.Future[None]) -> None:
+        self._connection, self._emptied = connection, emptied
+
+    def eof_received(self) -> None:
+        """The client has read the answer, or gave up."""
+        self._done()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The same."""
+        self._done()
+        self._connection.connection_lost(exc)
+
+    def _done(self) -> None:
+        if not self._emptied.done():
+            self._emptied.set_result(None)
+
+
+async def _throw_away_the_rest(
+    connection: Connection, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop
+) -> None:
+    """Closing a socket with unread bytes in it resets it, and the answer is lost on its way."""
+    emptied: asyncio.Future[None] = loop.create_future()
+    transport.set_protocol(Bin(connection, emptied))
+    if not transport.is_reading() and not transport.is_closing():
+        transport.resume_reading()
+    await asyncio.wait({emptied}, timeout=LINGER_S)
+
+
+PARTING = {
+    Cut.SLOW_HEAD: (408, "too_slow", "the head of the request did not come in time"),
+    Cut.LARGE_HEAD: (400, "head_too_large", "the head of the request is too large"),
+    Cut.MADE_ROOM: (503, "too_many_connections", "too many connections: come again"),
+}
+
+
+def _wire(status: int, code: str, message: str, retry_after: int) -> bytes:
+    """A whole answer, for a connection that never got as far as a request."""
+    body = f'{{"success": false, "code": "{code}", "message": "{message}", "error": "{message}"}}'.encode()
+    fields = {**JSON_HEADERS, "Content-Length": len(body), "Connection": "close"}
+    if retry_after:
+        fields["Retry-After"] = str(retry_after)
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"HTTP/1.1 {status} Refused\r\n{head}\r\n".encode() + body
