@@ -44,7 +44,7 @@ MESSAGES = {
     Why.BAD_SHAPE: "every item must be an object",
     Why.NOT_AN_EVENT: "no type and no event name: the webhook's mapping must send the whole event, not parts",
     Why.TOO_DEEP: "the event is nested too deeply",
-    Why.BAD_ENCODING: "the body cannot be decompressed",
+    Why.BAD_ENCODING: "the body cannot be read: its chunks or its compression are broken",
     Why.BAD_SIGNATURE: "X-Signature is missing or does not fit the body: compare the shared secrets on both sides",
     Why.BAD_TOKEN: "X-Relay-Token is missing or wrong: set it as a header in the webhook's mapping",
     Why.BAD_WRITE_KEY: "the write key is missing or unknown",

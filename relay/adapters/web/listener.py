@@ -16,7 +16,9 @@ from heapq import nsmallest
 from typing import Any, NamedTuple, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http import RawRequestMessage
+from aiohttp.http_exceptions import ContentEncodingError, LineTooLong
+from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict
 
@@ -127,6 +129,8 @@ class Connection(RequestHandler):
         if waiter is None or waiter.done():
             if self._head:
                 self._head_is_complete()
+            if self._current_request is not None and self._messages:
+                self._end_broken_body(self._current_request.content)
             return
         self._head += len(data)
         if self._late is None:
@@ -145,6 +149,9 @@ class Connection(RequestHandler):
         if self.transport is not None and self._head:
             status, code, text = PARTING[why]
             self.transport.write(_wire(status, code, text, 0))
+            if why is not Cut.MADE_ROOM:  # that has to be there at once
+                Bin.replace(self, self.transport, self._loop)
+                self.transport = None
         self._head_is_complete()
         self.force_close()
 
@@ -162,7 +169,7 @@ class Connection(RequestHandler):
             answer.force_close()
         finished = await super().finish_response(request, answer, start)
         if unread and self.transport is not None:
-            await _throw_away_the_rest(self, self.transport, self._loop)
+            await Bin.replace(self, self.transport, self._loop).emptied
         return finished
 
     def _stamped(self, request: web.BaseRequest, answer: web.StreamResponse) -> web.StreamResponse:
@@ -196,15 +203,20 @@ class Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the answer had begun already")
         if status == web.HTTPBadRequest.status_code:
-            large = isinstance(exc, LineTooLong)
-            self._listener.tell(ConnectionCut(self._listener.port, Cut.LARGE_HEAD if large else Cut.BAD_HTTP))
-            answer = Refusal("bad_request", "this is no HTTP request that is served here", status, JSON_HEADERS.copy())
+            code, text, why = next(said for kind, said in NONSENSE.items() if isinstance(exc, kind))
+            self._listener.tell(ConnectionCut(self._listener.port, why))
+            answer = Refusal(code, text, status, JSON_HEADERS.copy())
         else:
             self._listener.tell(TaskCrashed(self._listener.port, type(exc).__name__ if exc else "timeout"))
             headers = CIMultiDict({**JSON_HEADERS, "Retry-After": str(CRASHED_RETRY)})
             answer = Refusal("internal_error", "something is wrong here: send again later", 503, headers)
         answer.force_close()
         return answer
+
+    def _end_broken_body(self, body: StreamReader) -> None:
+        """When a body stops being HTTP, aiohttp queues the error behind it and lets its reader wait for the rest."""
+        if not isinstance(self._messages[-1][0], RawRequestMessage) and not body.is_eof():
+            body.set_exception(web.RequestPayloadError())
 
     def _head_is_late(self) -> None:
         self._late = None
@@ -218,36 +230,47 @@ class Connection(RequestHandler):
 
 
 class Bin(asyncio.Protocol):
-    """Takes the place of a connection whose request has its answer: what still comes is not looked at."""
+    """Takes the place of a connection that has had its last answer: what still comes is not looked at.
 
-    def __init__(self, connection: Connection, emptied: asyncio.Future[None]) -> None:
-        self._connection, self._emptied = connection, emptied
+    Closing a socket with unread bytes in it resets it, and the answer is lost on its way; so it is closed when the
+    client has read the answer, and after ``LINGER_S`` in any case.
+    """
+
+    def __init__(self, connection: Connection, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._connection, self._transport = connection, transport
+        self.emptied: asyncio.Future[None] = loop.create_future()
+        self._end = loop.call_later(LINGER_S, self._close)
+
+    @classmethod
+    def replace(cls, connection: Connection, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> Bin:
+        """Put one in the place of ``connection``."""
+        instead = cls(connection, transport, loop)
+        transport.set_protocol(instead)
+        if not transport.is_reading() and not transport.is_closing():
+            transport.resume_reading()
+        return instead
 
     def eof_received(self) -> None:
-        """The client has read the answer, or gave up."""
-        self._done()
+        """The client has what it wanted, or gave up."""
+        self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The same."""
-        self._done()
+        """It is over."""
+        self._close()
         self._connection.connection_lost(exc)
 
-    def _done(self) -> None:
-        if not self._emptied.done():
-            self._emptied.set_result(None)
+    def _close(self) -> None:
+        self._end.cancel()
+        self._transport.close()
+        if not self.emptied.done():
+            self.emptied.set_result(None)
 
 
-async def _throw_away_the_rest(
-    connection: Connection, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop
-) -> None:
-    """Closing a socket with unread bytes in it resets it, and the answer is lost on its way."""
-    emptied: asyncio.Future[None] = loop.create_future()
-    transport.set_protocol(Bin(connection, emptied))
-    if not transport.is_reading() and not transport.is_closing():
-        transport.resume_reading()
-    await asyncio.wait({emptied}, timeout=LINGER_S)
-
-
+NONSENSE: dict[type[BaseException], tuple[str, str, Cut]] = {
+    ContentEncodingError: ("bad_encoding", "bodies may be compressed with gzip or deflate", Cut.BAD_HTTP),
+    LineTooLong: ("head_too_large", "the head of the request is too large", Cut.LARGE_HEAD),
+    BaseException: ("bad_request", "this is no HTTP request", Cut.BAD_HTTP),
+}
 PARTING = {
     Cut.SLOW_HEAD: (408, "too_slow", "the head of the request did not come in time"),
     Cut.LARGE_HEAD: (400, "head_too_large", "the head of the request is too large"),
