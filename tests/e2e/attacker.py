@@ -1,0 +1,157 @@
+"""One attack on a port for some seconds: ``python -m tests.e2e.attacker NAME PORT SECONDS``; prints answers by status.
+
+It gives way to everybody else on the processor, because what is measured is the relay and not the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import uvloop
+
+MARK = b"marked-by-the-attacker"
+KEYED = b'{"writeKey":"WK_EXAMPLE_0001","batch":'
+MEGABYTE = 1024**2
+
+
+def head(*lines: bytes, path: bytes = b"/v1/batch") -> bytes:
+    """The head of a POST."""
+    fixed = (b"POST %s HTTP/1.1" % path, b"Host: " + MARK, b"User-Agent: " + MARK + b"\x1b[31m".replace(b"\x1b", b"~"))
+    return b"\r\n".join((*fixed, b"X-Signature: " + MARK, *lines, b"", b""))
+
+
+def posted(body: bytes, *lines: bytes, path: bytes = b"/v1/batch") -> Iterator[bytes]:
+    yield head(b"Content-Length: %d" % len(body), *lines, path=path)
+    yield from (body[start : start + 65_536] for start in range(0, len(body), 65_536))
+
+
+def bomb(gigabytes: int) -> bytes:
+    """Gzip that unfolds to so much: one block that needs nothing before it, over and over."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packer.compress(bytes(MEGABYTE))
+    first = packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return first + block * (1024 * gigabytes)
+
+
+def endless() -> Iterator[bytes]:
+    """A hundred megabytes in chunks."""
+    yield head(b"Transfer-Encoding: chunked")
+    yield b"10000\r\n" + KEYED + b"[" + b" " * (65_536 - len(KEYED) - 1) + b"\r\n"
+    for _ in range(1600):
+        yield b"10000\r\n" + b" " * 65_536 + b"\r\n"
+
+
+def headers() -> Iterator[bytes]:
+    """Headers without an end."""
+    yield b"POST / HTTP/1.1\r\nHost: x\r\n"
+    for number in itertools.count():
+        yield b"X-%d: %s\r\n" % (number, MARK * 300)
+
+
+def turns(*bodies: bytes) -> Callable[[], Iterator[bytes]]:
+    """Each of the bodies in turn, to both doors."""
+    wanted = itertools.cycle([(body, path) for body in bodies for path in (b"/v1/batch", b"/webhook/segment")])
+
+    def one() -> Iterator[bytes]:
+        body, path = next(wanted)
+        return posted(body, path=path)
+
+    return one
+
+
+def attack_by(name: str) -> tuple[Callable[[], Iterator[bytes]], int]:
+    """What one connection sends, again and again, and how many connections do so at once."""
+    match name:
+        case "harmless":
+            event = b'{"type":"track","event":"Order Completed","messageId":"harmless","properties":{"value":1}}'
+            return turns(event), 4
+        case "bomb":
+            packed = bomb(10)
+            return lambda: posted(packed, b"Content-Encoding: gzip"), 4
+        case "deep":
+            return turns(b"[" * 200_000 + b"]" * 200_000, KEYED + b'{"a":' * 200_000 + b"1" + b"}" * 200_001), 4
+        case "endless":
+            return endless, 4
+        case "utf8":
+            return turns(KEYED + b'["' + b"\xff\xfe\x80" * 100_000 + b'"]}', b"\xff" * 300_000), 4
+        case "keys":
+            return turns(KEYED + b"[{" + b'"a":1,' * 40_000 + b'"a":2}]}', b"{" + b'"a":{"a":1},' * 20_000 + b'"a":2}'), 4
+        case "dense":
+            return turns(b"[" + b"[]," * 10_000_000 + b"[]]"), 2
+        case "headers":
+            return headers, 64
+        case "shapes":
+            from tests.adapters.web.test_listener import SHAPES  # noqa: PLC0415 - pytest need not load for the others
+
+            shapes = itertools.cycle(SHAPES.values())
+            return lambda: iter([next(shapes)]), 8
+    raise SystemExit(f"no attack is called {name}")
+
+
+async def strike(port: int, pieces: Iterator[bytes], seen: Counter[str]) -> None:
+    """One request on a connection of its own, up to its answer or its end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = asyncio.ensure_future(reader.read(12))
+    try:
+        for piece in pieces:
+            if answer.done():
+                break
+            writer.write(piece)
+            await writer.drain()
+        seen[(await asyncio.wait_for(answer, 20)).decode()[9:12] or "closed"] += 1
+    finally:
+        answer.cancel()
+        writer.close()
+
+
+async def strike_again(port: int, make: Callable[[], Iterator[bytes]], seen: Counter[str]) -> None:
+    while True:
+        try:
+            await strike(port, make(), seen)
+        except (OSError, TimeoutError) as error:
+            seen[type(error).__name__] += 1
+        await asyncio.sleep(0.002)
+
+
+async def dawdle(port: int, number: int, seen: Counter[str]) -> None:
+    """One slow connection: bytes of a head, or of a body, one every half second; a new one when it is cut off."""
+    text = head(b"Content-Length: 100000") if number % 2 else head(b"X-Pad: " + b"x" * 8000)
+    begin = len(text) if number % 2 else 20
+    while True:
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            gone = asyncio.ensure_future(reader.read(12))
+            writer.write(text[:begin])
+            while not gone.done():
+                writer.write(b"x")
+                await asyncio.wait({gone}, timeout=0.5)
+            seen["cut"] += 1
+            writer.close()
+        await asyncio.sleep(0.1)
+
+
+async def attack(name: str, port: int, seconds: float) -> Counter[str]:
+    seen: Counter[str] = Counter()
+    if name == "slow":
+        jobs = [dawdle(port, number, seen) for number in range(2000)]
+    else:
+        make, count = attack_by(name)
+        jobs = [strike_again(port, make, seen) for _ in range(count)]
+    print("ready", flush=True)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.gather(*jobs), seconds)
+    return seen
+
+
+if __name__ == "__main__":
+    os.nice(15)
+    print(json.dumps(uvloop.run(attack(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))), flush=True)

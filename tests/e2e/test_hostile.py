@@ -1,0 +1,161 @@
+"""Hostile input, by processes: the relay stays small, nothing crashes, and an honest sender beside it hardly notices."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.load import peak_rss_mb, requests
+from tests.e2e.attacker import MARK
+from tests.e2e.processes import Process, Relay, clean_environ, wait_for
+
+LIMIT_MB = 300
+TIMES = 5  # how much slower the slowest hundredth may be beside an attack
+NOISE_S = 0.01  # what a machine with two cores and other work adds now and then
+RATE = 100.0
+ATTACKS = ("bomb", "deep", "endless", "slow", "utf8", "keys", "dense", "headers", "shapes")
+REFUSALS = {"400", "401", "408", "413", "503", "cut", "closed", "ConnectionResetError", "BrokenPipeError"}
+numbers = count()
+
+
+def event() -> bytes:
+    """A signed request with an event of its own."""
+    body = {"type": "track", "event": "Order Completed", "messageId": f"honest-{next(numbers)}", "userId": "jane"}
+    return requests([json.dumps(body).encode()])[0]
+
+
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    writer.write(event())
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    await reader.readexactly(len(b'{"success": true}'))
+    return head.startswith(b"HTTP/1.1 200 ")
+
+
+class Honest:
+    """Sends at a steady rate, most of it on one connection, every tenth request on a new one."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.seconds: list[float] = []
+        self.errors: list[str] = []
+
+    async def send(self, seconds: float) -> None:
+        """At ``RATE``, whatever the answers take: who waits for a slow answer would measure it once only."""
+        kept = await asyncio.open_connection("127.0.0.1", self.port)
+        turn = asyncio.Lock()
+        async with asyncio.TaskGroup() as tasks:
+            start = time.perf_counter()
+            for number in range(int(seconds * RATE)):
+                await asyncio.sleep(max(0.0, start + number / RATE - time.perf_counter()))
+                tasks.create_task(self.one(None if number % 10 else kept, turn))
+        kept[1].close()
+
+    async def one(
+        self, kept: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None, turn: asyncio.Lock
+    ) -> None:
+        start = time.perf_counter()
+        try:
+            if kept is None:
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                good = await ask(reader, writer)
+                writer.close()
+            else:
+                async with turn:
+                    good = await ask(*kept)
+            if not good:
+                self.errors.append("no 200")
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            self.errors.append(repr(error))
+        self.seconds.append(time.perf_counter() - start)
+
+
+def p99(seconds: list[float]) -> float:
+    return sorted(seconds)[int(len(seconds) * 0.99)]
+
+
+@contextlib.contextmanager
+def attacker(name: str, port: int, seconds: float, folder: Path) -> Iterator[Process]:
+    """The attack as a process, in full swing."""
+    command = [sys.executable, "-m", "tests.e2e.attacker", name, str(port), str(seconds)]
+    process = Process(name, command, clean_environ(), folder / f"{name}.log")
+    process.start()
+    try:
+        wait_for(f"the attack {name}", lambda: "ready" in process.tail(), 20)
+        yield process
+    finally:
+        process.kill()
+
+
+def beside(name: str, relay: Relay, seconds: float, folder: Path) -> tuple[list[float], dict[str, int]]:
+    """What an honest sender waits while ``name`` attacks, and what the attacker was answered."""
+    honest = Honest(relay.port)
+    with attacker(name, relay.port, seconds, folder) as process:
+        asyncio.run(honest.send(seconds - 0.5))
+        assert process.child is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.child.wait(25)
+        answers: dict[str, int] = json.loads(process.tail().splitlines()[-1])
+    assert not honest.errors, (name, honest.errors[:3])
+    assert relay.child is not None
+    assert relay.child.poll() is None, relay.tail()
+    return honest.seconds, answers
+
+
+def besieged(relay: Relay, seconds: float, folder: Path) -> None:
+    """Every attack, one after the other, among harmless clients that keep the machine as busy."""
+    assert relay.child is not None
+    calm: list[float] = []
+    stormy: dict[str, list[float]] = {}
+    calm += beside("harmless", relay, seconds, folder)[0]
+    for name in ATTACKS:
+        stormy[name], answers = beside(name, relay, seconds, folder)
+        peak = peak_rss_mb(relay.child.pid)
+        print(f"{name:8} p99 {p99(stormy[name]) * 1e3:6.1f} ms, VmHWM {peak:.0f} MB, answered {answers}")
+        assert answers.keys() <= REFUSALS, (name, answers)
+        assert answers or name == "slow", name
+        assert peak < LIMIT_MB
+    calm += beside("harmless", relay, seconds, folder)[0]
+    print(f"harmless p99 {p99(calm) * 1e3:6.1f} ms, all attacks {p99(sum(stormy.values(), [])) * 1e3:.1f} ms")
+    assert p99(sum(stormy.values(), [])) <= TIMES * max(p99(calm), NOISE_S)
+    said = relay.log.read_bytes()
+    assert MARK not in said
+    assert b"Traceback" not in said
+    assert b"task_crashed" not in said
+
+
+def relay_in(folder: Path) -> Relay:
+    quick = {"RELAY_INTAKE__HEAD_TIMEOUT": "1s"}  # so that a short siege sees slow heads cut off as well
+    keys = {"RELAY_SEGMENT_WRITE_KEYS": "WK_EXAMPLE_0001", "RELAY_DESTINATIONS__0__MODE": "paused"}
+    return Relay.create(folder, "http://127.0.0.1:9", None, **keys, **quick)
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(180)
+def test_a_short_siege(tmp_path: Path) -> None:
+    relay = relay_in(tmp_path)
+    try:
+        besieged(relay.up(), 2.0, tmp_path)
+        assert relay.metric("relay_connections_cut_total", reason="slow_head") > 0
+    finally:
+        relay.stop()
+        relay.kill_valkey()
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(1200)
+def test_a_long_siege(tmp_path: Path) -> None:
+    relay = relay_in(tmp_path)
+    try:
+        besieged(relay.up(), 30.0, tmp_path)
+    finally:
+        relay.stop()
+        relay.kill_valkey()
