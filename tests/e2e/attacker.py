@@ -24,7 +24,7 @@ MEGABYTE = 1024**2
 
 def head(*lines: bytes, path: bytes = b"/v1/batch") -> bytes:
     """The head of a POST."""
-    fixed = (b"POST %s HTTP/1.1" % path, b"Host: " + MARK, b"User-Agent: " + MARK + b"\x1b[31m".replace(b"\x1b", b"~"))
+    fixed = (b"POST %s HTTP/1.1" % path, b"Host: " + MARK, b"User-Agent: " + MARK)
     return b"\r\n".join((*fixed, b"X-Signature: " + MARK, *lines, b"", b""))
 
 
@@ -36,8 +36,7 @@ def posted(body: bytes, *lines: bytes, path: bytes = b"/v1/batch") -> Iterator[b
 def bomb(gigabytes: int) -> bytes:
     """Gzip that unfolds to so much: one block that needs nothing before it, over and over."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    packer.compress(bytes(MEGABYTE))
-    first = packer.flush(zlib.Z_FULL_FLUSH)
+    first = packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH)
     block = packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH)
     return first + block * (1024 * gigabytes)
 
@@ -84,7 +83,9 @@ def attack_by(name: str) -> tuple[Callable[[], Iterator[bytes]], int]:
         case "utf8":
             return turns(KEYED + b'["' + b"\xff\xfe\x80" * 100_000 + b'"]}', b"\xff" * 300_000), 4
         case "keys":
-            return turns(KEYED + b"[{" + b'"a":1,' * 40_000 + b'"a":2}]}', b"{" + b'"a":{"a":1},' * 20_000 + b'"a":2}'), 4
+            return turns(
+                KEYED + b"[{" + b'"a":1,' * 40_000 + b'"a":2}]}', b"{" + b'"a":{"a":1},' * 20_000 + b'"a":2}'
+            ), 4
         case "dense":
             return turns(b"[" + b"[]," * 10_000_000 + b"[]]"), 2
         case "headers":
@@ -103,10 +104,11 @@ async def strike(port: int, pieces: Iterator[bytes], seen: Counter[str]) -> None
     answer = asyncio.ensure_future(reader.read(12))
     try:
         for piece in pieces:
-            if answer.done():
+            if answer.done() or writer.is_closing():
                 break
             writer.write(piece)
             await writer.drain()
+            await asyncio.sleep(0)  # a drain that need not wait does not yield
         seen[(await asyncio.wait_for(answer, 20)).decode()[9:12] or "closed"] += 1
     finally:
         answer.cancel()
@@ -124,13 +126,13 @@ async def strike_again(port: int, make: Callable[[], Iterator[bytes]], seen: Cou
 
 async def dawdle(port: int, number: int, seen: Counter[str]) -> None:
     """One slow connection: bytes of a head, or of a body, one every half second; a new one when it is cut off."""
-    text = head(b"Content-Length: 100000") if number % 2 else head(b"X-Pad: " + b"x" * 8000)
-    begin = len(text) if number % 2 else 20
+    text = head(b"Content-Length: 100000") if number % 2 else head(b"X-Pad: x").removesuffix(b"\r\n\r\n")
+    await asyncio.sleep(number / 2000)
     while True:
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             gone = asyncio.ensure_future(reader.read(12))
-            writer.write(text[:begin])
+            writer.write(text)
             while not gone.done():
                 writer.write(b"x")
                 await asyncio.wait({gone}, timeout=0.5)

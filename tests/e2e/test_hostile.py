@@ -24,6 +24,8 @@ NOISE_S = 0.01  # what a machine with two cores and other work adds now and then
 RATE = 100.0
 ATTACKS = ("bomb", "deep", "endless", "slow", "utf8", "keys", "dense", "headers", "shapes")
 REFUSALS = {"400", "401", "408", "413", "503", "cut", "closed", "ConnectionResetError", "BrokenPipeError"}
+KEPT = 8
+Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 numbers = count()
 
 
@@ -41,7 +43,7 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> boo
 
 
 class Honest:
-    """Sends at a steady rate, most of it on one connection, every tenth request on a new one."""
+    """Sends at a steady rate, most of it on connections that it keeps, every tenth request on a new one."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -50,29 +52,27 @@ class Honest:
 
     async def send(self, seconds: float) -> None:
         """At ``RATE``, whatever the answers take: who waits for a slow answer would measure it once only."""
-        kept = await asyncio.open_connection("127.0.0.1", self.port)
-        turn = asyncio.Lock()
+        kept: asyncio.Queue[Wire] = asyncio.Queue()
+        for _ in range(KEPT):
+            kept.put_nowait(await asyncio.open_connection("127.0.0.1", self.port))
         async with asyncio.TaskGroup() as tasks:
             start = time.perf_counter()
             for number in range(int(seconds * RATE)):
                 await asyncio.sleep(max(0.0, start + number / RATE - time.perf_counter()))
-                tasks.create_task(self.one(None if number % 10 else kept, turn))
-        kept[1].close()
+                tasks.create_task(self.one(kept if number % 10 else None))
+        while not kept.empty():
+            kept.get_nowait()[1].close()
 
-    async def one(
-        self, kept: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None, turn: asyncio.Lock
-    ) -> None:
+    async def one(self, kept: asyncio.Queue[Wire] | None) -> None:
         start = time.perf_counter()
         try:
-            if kept is None:
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                good = await ask(reader, writer)
-                writer.close()
-            else:
-                async with turn:
-                    good = await ask(*kept)
-            if not good:
+            wire = await kept.get() if kept else await asyncio.open_connection("127.0.0.1", self.port)
+            if not await ask(*wire):
                 self.errors.append("no 200")
+            if kept:
+                kept.put_nowait(wire)
+            else:
+                wire[1].close()
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             self.errors.append(repr(error))
         self.seconds.append(time.perf_counter() - start)

@@ -15,7 +15,10 @@ from relay.core.segment.envelope import Unreadable, values_in
 
 PATIENCE_S = 10.0  # a body may pause so long before its rate is looked at
 SMALL = 32 * 1024  # bytes; requests up to here have a third more room: they must not wait for a few large ones
+MAX_VALUES = 1_000_000  # ten thousand events of a hundred values; before parsing, for that is what costs
 VALUE_BYTES = 150  # what a parsed value takes of the memory, more or less
+CROWDED = Unreadable(Why.OVERLOADED, "too many large requests at once: send again")
+TOO_DENSE = Unreadable(Why.TOO_LARGE, f"more than {MAX_VALUES} values in one request: send smaller batches")
 
 
 class Bounds(NamedTuple):
@@ -35,10 +38,16 @@ class ReadingRoom:
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
         self.used = 0
+        self._turn = asyncio.Lock()
 
     def reading(self) -> Reading:
         """One request's part of the room; to be entered, and left when it has its answer."""
         return Reading(self)
+
+    async def turn(self) -> None:
+        """Wait until no other large body is looked at in this turn of the loop: small requests come in between."""
+        await self._turn.acquire()
+        asyncio.get_running_loop().call_soon(self._turn.release)
 
 
 class Reading:
@@ -67,10 +76,10 @@ class Reading:
             return too_large(limit)
         body = body_at_hand(request, limit)
         if body is None:
-            body = await self._read(request, limit)
-        if isinstance(body, Unreadable) or self._hold(len(body), VALUE_BYTES * values_in(body)):
+            return await self._read(request, limit)
+        if isinstance(body, Unreadable) or self._hold(len(body), values_in(body)):
             return body
-        return _crowded()
+        return CROWDED
 
     async def _read(self, request: web.BaseRequest, limit: int) -> bytes | Unreadable:
         try:
@@ -79,35 +88,45 @@ class Reading:
             return Unreadable(Why.BAD_ENCODING, "")
         except TimeoutError:
             return Unreadable(Why.TOO_SLOW, "the body came too slowly: send smaller batches, or again later")
-        return chunks if isinstance(chunks, Unreadable) else b"".join(chunks)
+        if isinstance(chunks, Unreadable):
+            return chunks
+        body = b"".join(chunks)
+        if len(body) > SMALL:
+            await self._room.turn()
+        return body
 
     async def _chunks(self, request: web.BaseRequest, limit: int) -> list[bytes] | Unreadable:
         content, bounds = request.content, self._room.bounds
         start = asyncio.get_running_loop().time()
         chunks: list[bytes] = []
-        size = 0
+        size = values = 0
         async with asyncio.timeout_at(start + min(PATIENCE_S, bounds.seconds)) as bound:
             while chunk := await content.readany():
                 chunks.append(chunk)
                 size += len(chunk)
+                values += values_in(chunk)
                 if size > limit:
                     return too_large(limit)
-                if not self._hold(size):
-                    return _crowded()
+                if values > MAX_VALUES:
+                    return TOO_DENSE
+                if not self._hold(size, values):
+                    return CROWDED
                 earned = PATIENCE_S + content.total_raw_bytes / bounds.rate
                 bound.reschedule(start + min(earned, bounds.seconds))
+                await asyncio.sleep(0)  # what unpacks to more is there at once, so reading alone would not yield
         return chunks
 
-    def _hold(self, size: int, parsed: int = 0) -> bool:
-        """Take room for a body of ``size`` bytes and what it is ``parsed`` into; False when others have taken it.
+    def _hold(self, size: int, values: int) -> bool:
+        """Take room for a body of ``size`` bytes and its ``values``; False when others have taken it.
 
         Alone, a request may take any size: otherwise it could never pass.
         """
         others, most = self._room.used - self._held, self._room.bounds.in_flight
-        if others and others + size + parsed > (most if size > SMALL else most * 4 // 3):
+        wanted = size + VALUE_BYTES * values
+        if others and others + wanted > (most if size > SMALL else most * 4 // 3):
             return False
-        self._held = size + parsed
-        self._room.used = others + self._held
+        self._held = wanted
+        self._room.used = others + wanted
         return True
 
 
@@ -131,7 +150,3 @@ def too_large(limit: int) -> Unreadable:
     """A body over ``limit`` bytes, with a hint."""
     hint = f"the body is over {limit} bytes when decompressed: send smaller batches (500 events are plenty)"
     return Unreadable(Why.TOO_LARGE, hint)
-
-
-def _crowded() -> Unreadable:
-    return Unreadable(Why.OVERLOADED, "too many large requests at once: send again")

@@ -19,9 +19,7 @@ from relay.core.notices import Why
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 UINT64_DIGITS = 20
-# What parsing may cost: a value takes 60 to 100 bytes and, in a dense body, up to a microsecond. Ten thousand events of
-# a hundred values fit. Lenient parsing takes five times as long, and only ever meets what an SDK wrote.
-MAX_VALUES = 1_000_000
+# Lenient parsing takes up to a microsecond a value, and only ever meets what an SDK wrote.
 LENIENT_VALUES = 200_000
 LENIENT_LIMIT = 4 * 1024**2  # bytes; Segment itself takes half a megabyte
 NOT_JSON = "the body is not JSON"
@@ -45,8 +43,6 @@ class Envelope(NamedTuple):
 
 def open_envelope(body: bytes, max_events: int) -> Envelope | Unreadable:
     """Read ``body`` and take the items out: a bare event, an array, ``{"batch": […]}``, each perhaps wrapped."""
-    if len(body) > MAX_VALUES and values_in(body) > MAX_VALUES:
-        return Unreadable(Why.TOO_LARGE, f"more than {MAX_VALUES} values in one request: send smaller batches")
     raw: bytes | None = body
     try:
         value = orjson.loads(body)

@@ -182,6 +182,15 @@ async def test_what_a_body_becomes_counts_as_well() -> None:
         await until(lambda: port.room.used == 0)
 
 
+async def test_a_body_that_would_become_too_many_values_is_given_up_early() -> None:
+    async with serving(IntakeOptions(SOURCES)) as port:
+        reader, writer = await opened(port, large(30_000_000), b"[" + b"[]," * 700_000)
+        found = await answer(reader)
+        assert (found.status, found.code(), found.closed) == (413, "too_large", True)
+        assert "values" in json.loads(found.body)["message"]
+        writer.close()
+
+
 async def test_the_answer_to_a_body_that_nobody_reads_arrives(port: Port) -> None:
     reader, writer = await opened(port, large(100_000_000), b"x" * 1_000_000)
     found = await answer(reader)
