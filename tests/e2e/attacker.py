@@ -67,35 +67,35 @@ def turns(*bodies: bytes) -> Callable[[], Iterator[bytes]]:
     return one
 
 
-def attack_by(name: str) -> tuple[Callable[[], Iterator[bytes]], int]:
-    """What one connection sends, again and again, and how many connections do so at once."""
-    match name:
-        case "harmless":
-            event = b'{"type":"track","event":"Order Completed","messageId":"harmless","properties":{"value":1}}'
-            return turns(event), 4
-        case "bomb":
-            packed = bomb(10)
-            return lambda: posted(packed, b"Content-Encoding: gzip"), 4
-        case "deep":
-            return turns(b"[" * 200_000 + b"]" * 200_000, KEYED + b'{"a":' * 200_000 + b"1" + b"}" * 200_001), 4
-        case "endless":
-            return endless, 4
-        case "utf8":
-            return turns(KEYED + b'["' + b"\xff\xfe\x80" * 100_000 + b'"]}', b"\xff" * 300_000), 4
-        case "keys":
-            return turns(
-                KEYED + b"[{" + b'"a":1,' * 40_000 + b'"a":2}]}', b"{" + b'"a":{"a":1},' * 20_000 + b'"a":2}'
-            ), 4
-        case "dense":
-            return turns(b"[" + b"[]," * 10_000_000 + b"[]]"), 2
-        case "headers":
-            return headers, 64
-        case "shapes":
-            from tests.adapters.web.test_listener import SHAPES  # noqa: PLC0415 - pytest need not load for the others
+def shapes() -> Callable[[], Iterator[bytes]]:
+    """What two servers could read in two ways."""
+    from tests.adapters.web.test_listener import SHAPES  # noqa: PLC0415 - the other attacks need not wait for pytest
 
-            shapes = itertools.cycle(SHAPES.values())
-            return lambda: iter([next(shapes)]), 8
-    raise SystemExit(f"no attack is called {name}")
+    wanted = itertools.cycle(SHAPES.values())
+    return lambda: iter([next(wanted)])
+
+
+def bombs() -> Callable[[], Iterator[bytes]]:
+    """Ten megabytes that unfold to ten gigabytes."""
+    packed = bomb(10)
+    return lambda: posted(packed, b"Content-Encoding: gzip")
+
+
+# How an attack gets at what one connection sends, again and again; and how many connections do so at once.
+ATTACKS: dict[str, tuple[Callable[[], Callable[[], Iterator[bytes]]], int]] = {
+    "harmless": (lambda: turns(b'{"type":"track","event":"Order Completed","messageId":"1","properties":{"a":1}}'), 4),
+    "bomb": (bombs, 4),
+    "deep": (lambda: turns(b"[" * 200_000 + b"]" * 200_000, KEYED + b'{"a":' * 200_000 + b"1" + b"}" * 200_001), 4),
+    "endless": (lambda: endless, 4),
+    "utf8": (lambda: turns(KEYED + b'["' + b"\xff\xfe\x80" * 100_000 + b'"]}', b"\xff" * 300_000), 4),
+    "keys": (
+        lambda: turns(KEYED + b"[{" + b'"a":1,' * 40_000 + b'"a":2}]}', b"{" + b'"a":{},' * 20_000 + b'"a":2}'),
+        4,
+    ),
+    "dense": (lambda: turns(b"[" + b"[]," * 10_000_000 + b"[]]"), 2),
+    "headers": (lambda: headers, 64),
+    "shapes": (shapes, 8),
+}
 
 
 async def strike(port: int, pieces: Iterator[bytes], seen: Counter[str]) -> None:
@@ -146,7 +146,8 @@ async def attack(name: str, port: int, seconds: float) -> Counter[str]:
     if name == "slow":
         jobs = [dawdle(port, number, seen) for number in range(2000)]
     else:
-        make, count = attack_by(name)
+        prepare, count = ATTACKS[name]
+        make = prepare()
         jobs = [strike_again(port, make, seen) for _ in range(count)]
     print("ready", flush=True)
     with contextlib.suppress(TimeoutError):

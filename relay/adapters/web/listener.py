@@ -28,7 +28,9 @@ from relay.ports import Tell
 
 MAX_HEAD = 64 * 1024  # bytes of a head that is not complete; as much as nginx takes, twice over
 READ_SIZE = 64 * 1024  # aiohttp buffers four times that of a body before it stops reading
-LINGER_S = 1.0  # what is left of a refused body is thrown away for so long, so that the answer arrives
+# What is left of a refused request is thrown away for so long, and so much of it, so that the answer arrives.
+LINGER_S = 1.0
+LINGER_BYTES = 8 * 1024**2  # of a body; of a head, a quarter of a megabyte
 CROWDED_RETRY = 5  # seconds
 CRASHED_RETRY = 60
 REQUEST_ID = "X-Request-Id"
@@ -150,7 +152,7 @@ class Connection(RequestHandler):
             status, code, text = PARTING[why]
             self.transport.write(_wire(status, code, text, 0))
             if why is not Cut.MADE_ROOM:  # that has to be there at once
-                Bin.replace(self, self.transport, self._loop)
+                Bin.replace(self, self.transport, self._loop, LINGER_BYTES // 32)
                 self.transport = None
         self._head_is_complete()
         self.force_close()
@@ -169,7 +171,7 @@ class Connection(RequestHandler):
             answer.force_close()
         finished = await super().finish_response(request, answer, start)
         if unread and self.transport is not None:
-            await Bin.replace(self, self.transport, self._loop).emptied
+            await Bin.replace(self, self.transport, self._loop, LINGER_BYTES).emptied
         return finished
 
     def _stamped(self, request: web.BaseRequest, answer: web.StreamResponse) -> web.StreamResponse:
@@ -236,19 +238,29 @@ class Bin(asyncio.Protocol):
     client has read the answer, and after ``LINGER_S`` in any case.
     """
 
-    def __init__(self, connection: Connection, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._connection, self._transport = connection, transport
+    def __init__(
+        self, connection: Connection, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, room: int
+    ) -> None:
+        self._connection, self._transport, self._room = connection, transport, room
         self.emptied: asyncio.Future[None] = loop.create_future()
         self._end = loop.call_later(LINGER_S, self._close)
 
     @classmethod
-    def replace(cls, connection: Connection, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> Bin:
-        """Put one in the place of ``connection``."""
-        instead = cls(connection, transport, loop)
+    def replace(
+        cls, connection: Connection, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, room: int
+    ) -> Bin:
+        """Put one with ``room`` for so many bytes in the place of ``connection``."""
+        instead = cls(connection, transport, loop, room)
         transport.set_protocol(instead)
         if not transport.is_reading() and not transport.is_closing():
             transport.resume_reading()
         return instead
+
+    def data_received(self, data: bytes) -> None:
+        """Forget it."""
+        self._room -= len(data)
+        if self._room < 0:
+            self._close()
 
     def eof_received(self) -> None:
         """The client has what it wanted, or gave up."""
