@@ -202,8 +202,8 @@ class Connection(RequestHandler):
         message: str | None = None,  # noqa: ARG002 - aiohttp's words, which repeat what was sent
     ) -> web.StreamResponse:
         """What is no HTTP gets a plain 400; a bug of ours a 503, because the sender must keep its events."""
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer had begun already")
+        if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
+            raise ConnectionResetError("nobody is there any more, or the answer had begun already")
         if status == web.HTTPBadRequest.status_code:
             code, text, why = next(said for kind, said in NONSENSE.items() if isinstance(exc, kind))
             self._listener.tell(ConnectionCut(self._listener.port, why))

@@ -317,6 +317,14 @@ async def test_a_bug_of_ours_leaves_the_events_with_their_sender() -> None:
     assert told[0] == TaskCrashed("intake", "KeyError")
 
 
+async def test_a_client_that_leaves_in_the_middle_is_no_bug(port: Port) -> None:
+    _, writer = await opened(port, large(1000), b"{")
+    await until(lambda: port.room.used > 0)
+    writer.transport.abort()
+    await until(lambda: port.room.used == 0 and port.listener.open == 0)
+    assert not any(isinstance(notice, TaskCrashed) for notice in port.told)
+
+
 async def test_a_source_that_sends_too_much_is_told_when_to_come_again() -> None:
     limited = SourceOptions(tokens=(b"t",), write_keys=(b"WK_EXAMPLE_0001",), rate=0.5, burst=2)
     async with serving(IntakeOptions({DEFAULT_SOURCE: limited, "free": SourceOptions(tokens=(b"t",))})) as port:
