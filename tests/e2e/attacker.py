@@ -156,5 +156,5 @@ async def attack(name: str, port: int, seconds: float) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    os.nice(15)
+    os.nice(5)
     print(json.dumps(uvloop.run(attack(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))), flush=True)

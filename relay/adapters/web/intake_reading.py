@@ -45,7 +45,10 @@ class ReadingRoom:
         return Reading(self)
 
     async def turn(self) -> None:
-        """Wait until no other large body is looked at in this turn of the loop: small requests come in between."""
+        """Wait until no other large body is looked at in this turn of the loop: small requests come in between.
+
+        However many bombs are being unpacked, a turn of the loop takes as long as one piece of one of them.
+        """
         await self._turn.acquire()
         asyncio.get_running_loop().call_soon(self._turn.release)
 
@@ -113,7 +116,8 @@ class Reading:
                     return CROWDED
                 earned = PATIENCE_S + content.total_raw_bytes / bounds.rate
                 bound.reschedule(start + min(earned, bounds.seconds))
-                await asyncio.sleep(0)  # what unpacks to more is there at once, so reading alone would not yield
+                if size > SMALL:
+                    await self._room.turn()  # what unpacks to more is there at once: reading alone would never yield
         return chunks
 
     def _hold(self, size: int, values: int) -> bool:

@@ -30,7 +30,7 @@ MAX_HEAD = 64 * 1024  # bytes of a head that is not complete; as much as nginx t
 READ_SIZE = 64 * 1024  # aiohttp buffers four times that of a body before it stops reading
 # What is left of a refused request is thrown away for so long, and so much of it, so that the answer arrives.
 LINGER_S = 1.0
-LINGER_BYTES = 8 * 1024**2  # of a body; of a head, a quarter of a megabyte
+LINGER_BYTES = 8 * 1024**2  # of a body; of a head, one megabyte
 CROWDED_RETRY = 5  # seconds
 CRASHED_RETRY = 60
 REQUEST_ID = "X-Request-Id"
@@ -152,7 +152,7 @@ class Connection(RequestHandler):
             status, code, text = PARTING[why]
             self.transport.write(_wire(status, code, text, 0))
             if why is not Cut.MADE_ROOM:  # that has to be there at once
-                Bin.replace(self, self.transport, self._loop, LINGER_BYTES // 32)
+                Bin.replace(self, self.transport, self._loop, LINGER_BYTES // 8)
                 self.transport = None
         self._head_is_complete()
         self.force_close()
