@@ -40,6 +40,9 @@ class Door:
         """
         self._listener.leave()
         await asyncio.sleep(self._grace_s)
+        for site in self._runner.sites:
+            await site.stop()
+        await self._listener.finish(HANG_UP_S)
         await self._runner.cleanup()
 
     async def watch(self, queued_bytes: Callable[[], int], tell: Tell, stopping: asyncio.Event) -> None:

@@ -80,17 +80,28 @@ class Listener(web.Server):
         """Answer what comes, but ask every client to come back on another connection, that is to another process."""
         self.leaving = True
 
+    async def finish(self, patience_s: float) -> None:
+        """Wait until every request that was begun has its answer.
+
+        Before aiohttp's own end, which reads no more of a body that is on its way.
+        """
+        end = self._loop.time() + patience_s
+        # A connection tells nobody when it becomes idle.
+        while self._loop.time() < end and not all(connection.idle for connection in self._open_connections()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
     def has_room(self) -> bool:
         """Whether one more connection may open. Where it is crowded, those that do nothing make room for it."""
         if self.open < self.limits.connections:
             return True
-        idle = [
-            connection for connection in self._connections if isinstance(connection, Connection) and connection.idle
-        ]
+        idle = [connection for connection in self._open_connections() if connection.idle]
         # Several at once: looking through all of them for every newcomer would be what an attacker wants.
         for connection in nsmallest(max(1, self.limits.connections // 64), idle, key=Connection.seniority):
             connection.cut(Cut.MADE_ROOM)
         return bool(idle)
+
+    def _open_connections(self) -> list[Connection]:
+        return [connection for connection in self._connections if isinstance(connection, Connection)]
 
 
 class Connection(RequestHandler):
