@@ -231,3 +231,10 @@ def test_empty_is_not_set() -> None:
     )
     assert loaded.settings.admin.token is None
     assert loaded.settings.journal.redis_url is None
+
+
+def test_a_limit_of_events_is_a_number_and_may_differ_by_source() -> None:
+    environ = {"RELAY_INTAKE__RATE": "100", "RELAY_SEGMENT__SOURCES__SHOP__RATE": "0.5"}
+    settings = load_settings(None, environ).settings
+    assert (settings.intake.rate, settings.segment.sources["shop"].rate) == (100.0, 0.5)
+    assert "intake" in problems({"RELAY_INTAKE__RATE": "0"})[0].lower()
