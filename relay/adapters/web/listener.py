@@ -17,20 +17,17 @@ from typing import Any, NamedTuple, cast
 
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import ContentEncodingError, LineTooLong
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict
 
 from relay.adapters.web.intake_answers import JSON_HEADERS, SAFE, SUCCESS, Refusal, Success
+from relay.adapters.web.parting import LINGER_BYTES, NONSENSE, PARTING, Bin, last_words
 from relay.core.notices import ConnectionCut, Cut, RequestRefused, TaskCrashed
 from relay.ports import Tell
 
 MAX_HEAD = 64 * 1024  # bytes of a head that is not complete; as much as nginx takes, twice over
 READ_SIZE = 64 * 1024  # aiohttp buffers four times that of a body before it stops reading
-# What is left of a refused request is thrown away for so long, and so much of it, so that the answer arrives.
-LINGER_S = 1.0
-LINGER_BYTES = 8 * 1024**2  # of a body; of a head, one megabyte
 CROWDED_RETRY = 5  # seconds
 CRASHED_RETRY = 60
 REQUEST_ID = "X-Request-Id"
@@ -131,7 +128,7 @@ class Connection(RequestHandler):
             return
         self._force_close = True
         self._listener.tell(ConnectionCut(self._listener.port, Cut.CROWDED))
-        wire = _wire(503, "too_many_connections", "too many connections: come again", CROWDED_RETRY)
+        wire = last_words(503, "too_many_connections", "too many connections: come again", CROWDED_RETRY)
         cast("asyncio.Transport", transport).write(wire)  # uvloop's is none by inheritance
         transport.close()
 
@@ -161,7 +158,7 @@ class Connection(RequestHandler):
         self._listener.tell(ConnectionCut(self._listener.port, why))
         if self.transport is not None and self._head:
             status, code, text = PARTING[why]
-            self.transport.write(_wire(status, code, text, 0))
+            self.transport.write(last_words(status, code, text, 0))
             if why is not Cut.MADE_ROOM:  # that has to be there at once
                 Bin.replace(self, self.transport, self._loop, LINGER_BYTES // 8)
                 self.transport = None
@@ -240,72 +237,3 @@ class Connection(RequestHandler):
         if self._late is not None:
             self._late.cancel()
             self._late = None
-
-
-class Bin(asyncio.Protocol):
-    """Takes the place of a connection that has had its last answer: what still comes is not looked at.
-
-    Closing a socket with unread bytes in it resets it, and the answer is lost on its way; so it is closed when the
-    client has read the answer, and after ``LINGER_S`` in any case.
-    """
-
-    def __init__(
-        self, connection: Connection, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, room: int
-    ) -> None:
-        self._connection, self._transport, self._room = connection, transport, room
-        self.emptied: asyncio.Future[None] = loop.create_future()
-        self._end = loop.call_later(LINGER_S, self._close)
-
-    @classmethod
-    def replace(
-        cls, connection: Connection, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, room: int
-    ) -> Bin:
-        """Put one with ``room`` for so many bytes in the place of ``connection``."""
-        instead = cls(connection, transport, loop, room)
-        transport.set_protocol(instead)
-        if not transport.is_reading() and not transport.is_closing():
-            transport.resume_reading()
-        return instead
-
-    def data_received(self, data: bytes) -> None:
-        """Forget it."""
-        self._room -= len(data)
-        if self._room < 0:
-            self._close()
-
-    def eof_received(self) -> None:
-        """The client has what it wanted, or gave up."""
-        self._close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
-        self._close()
-        self._connection.connection_lost(exc)
-
-    def _close(self) -> None:
-        self._end.cancel()
-        self._transport.close()
-        if not self.emptied.done():
-            self.emptied.set_result(None)
-
-
-NONSENSE: dict[type[BaseException], tuple[str, str, Cut]] = {
-    ContentEncodingError: ("bad_encoding", "bodies may be compressed with gzip or deflate", Cut.BAD_HTTP),
-    LineTooLong: ("head_too_large", "the head of the request is too large", Cut.LARGE_HEAD),
-    BaseException: ("bad_request", "this is no HTTP request", Cut.BAD_HTTP),
-}
-PARTING = {
-    Cut.SLOW_HEAD: (408, "too_slow", "the head of the request did not come in time"),
-    Cut.LARGE_HEAD: (400, "head_too_large", "the head of the request is too large"),
-    Cut.MADE_ROOM: (503, "too_many_connections", "too many connections: come again"),
-}
-
-
-def _wire(status: int, code: str, message: str, retry_after: int) -> bytes:
-    """A whole answer, for a connection that never got as far as a request."""
-    body = f'{{"success": false, "code": "{code}", "message": "{message}", "error": "{message}"}}'.encode()
-    fields = {**JSON_HEADERS, "Content-Length": len(body), "Connection": "close"}
-    if retry_after:
-        fields["Retry-After"] = str(retry_after)
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return f"HTTP/1.1 {status} Refused\r\n{head}\r\n".encode() + body
