@@ -169,16 +169,16 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return declined(no_store, {"Retry-After": str(trouble.retry_after)})
     except web.HTTPException as error:
         allow = error.headers.get("Allow")
-        return declined(http_problem(request, error), {"Allow": allow} if allow else None)
+        return declined(http_problem(error), {"Allow": allow} if allow else None)
 
 
-def http_problem(request: web.Request, error: web.HTTPException) -> Declined:
-    """The library's own answers in our words."""
+def http_problem(error: web.HTTPException) -> Declined:
+    """The library's own answers in our words, which repeat nothing of the request."""
     match error.status:
         case 404:
-            return Declined(404, "not_found", f"There is no {request.path}.")
+            return Declined(404, "not_found", "There is no such path.")
         case 405:
-            return Declined(405, "method_not_allowed", f"{request.path} does not take {request.method}.")
+            return Declined(405, "method_not_allowed", "This path does not take this method.")
         case 413:
             return Declined(413, "too_large", "The body is too large for this port; send it in parts.")
         case status:
