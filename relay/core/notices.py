@@ -65,13 +65,14 @@ class Why(StrEnum):
 
 
 class Cut(StrEnum):
-    """Why a connection was ended before it made a request (label of ``relay_connections_cut_total``)."""
+    """Why a connection was ended before its time (label of ``relay_connections_cut_total``)."""
 
     CROWDED = "crowded"  # all places are taken by connections at work
     MADE_ROOM = "made_room"  # it did nothing, and somebody else wanted its place
     SLOW_HEAD = "slow_head"
     LARGE_HEAD = "large_head"
     BAD_HTTP = "bad_http"
+    UNREAD = "unread"  # it sent and sent, and did not read the answers
 
 
 class EventsReceived(NamedTuple):
@@ -112,7 +113,7 @@ class RequestRefused:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionCut:
-    """A connection to ``port`` was ended before it made a request."""
+    """A connection to ``port`` was ended before its time."""
 
     port: str
     why: Cut

@@ -56,7 +56,7 @@ class Families:
             "sender_refused_seconds", "How long a sender has failed verification; 0 when it does not.", "source"
         )
         self.connections_cut = self._counter(
-            "connections_cut_total", "Connections ended before they made a request, by reason.", "port", "reason"
+            "connections_cut_total", "Connections ended before their time, by reason.", "port", "reason"
         )
         self.connections = self._gauge("intake_connections", "Connections open at the intake port.")
         self.in_flight = self._gauge("intake_in_flight_bytes", "Memory of larger requests being read or answered.")

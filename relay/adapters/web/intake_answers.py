@@ -81,6 +81,8 @@ class Success(web.Response):
             head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
             self._wire = f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + SUCCESS
         transport.write(self._wire)
+        if request.protocol.writing_paused:
+            await request.protocol._drain_helper()  # noqa: SLF001 - as aiohttp's own answers do: nobody reads them
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:

@@ -28,6 +28,7 @@ from relay.ports import Tell
 
 MAX_HEAD = 64 * 1024  # bytes of a head that is not complete; as much as nginx takes, twice over
 READ_SIZE = 64 * 1024  # aiohttp buffers four times that of a body before it stops reading
+UNREAD_S = 30.0  # how long a client may leave its answers lying
 CROWDED_RETRY = 5  # seconds
 CRASHED_RETRY = 60
 REQUEST_ID = "X-Request-Id"
@@ -104,13 +105,14 @@ class Listener(web.Server):
 class Connection(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_head", "_late", "_listener")
+    __slots__ = ("_head", "_late", "_listener", "_unread")
 
     def __init__(self, listener: Listener, **options: Any) -> None:
         super().__init__(listener, **options)
         self._listener = listener
         self._head = 0  # bytes of a head that is not complete
         self._late: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     @property
     def idle(self) -> bool:
@@ -148,9 +150,27 @@ class Connection(RequestHandler):
         if self._head > MAX_HEAD:
             self.cut(Cut.LARGE_HEAD)
 
+    def pause_writing(self) -> None:
+        """The client does not read what it is answered."""
+        super().pause_writing()
+        self._unread = self._loop.call_later(UNREAD_S, self._give_up)
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+
+    def _give_up(self) -> None:
+        self._listener.tell(ConnectionCut(self._listener.port, Cut.UNREAD))
+        if self.transport is not None:
+            self.transport.abort()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Nothing is to come any more."""
         self._head_is_complete()
+        if self._unread is not None:
+            self._unread.cancel()
         super().connection_lost(exc)
 
     def cut(self, why: Cut) -> None:

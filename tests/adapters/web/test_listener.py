@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from relay.adapters.web import intake_reading
+from relay.adapters.web import intake_reading, listener
 from relay.adapters.web.intake_options import DEFAULT_SOURCE, IntakeOptions, SourceOptions
 from relay.adapters.web.intake_reading import Bounds
 from relay.adapters.web.listener import MAX_HEAD, Limits, Listener
@@ -293,6 +294,25 @@ async def test_on_the_way_out_clients_are_asked_to_come_back_elsewhere(port: Por
         assert found.ok
         assert found.closed is leaving
     assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+
+
+async def test_who_does_not_read_its_answers_gets_no_more_of_them(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "UNREAD_S", 0.3)
+    reader, writer = await opened(port, request("POST", "/webhook/segment", SIGNED, BODY))
+    assert (await answer(reader)).ok
+    (connection,) = port.listener.connections
+    connection.pause_writing()  # as the transport does when its buffer is full
+    writer.write(request("POST", "/webhook/segment", SIGNED, BODY) * 3)
+    await until(lambda: len(port.outcomes()) == 2)
+    await asyncio.sleep(0.05)
+    assert len(port.outcomes()) == 2, "the next request waits until somebody reads"
+    connection.resume_writing()
+    assert all([(await answer(reader)).ok for _ in range(3)])
+    connection.pause_writing()
+    with contextlib.suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert cuts(port) == [Cut.UNREAD]
     writer.close()
 
 
