@@ -109,49 +109,54 @@ async def strike(port: int, pieces: Iterator[bytes], seen: Counter[str]) -> None
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(0)  # a drain that need not wait does not yield
-        seen[(await asyncio.wait_for(answer, 20)).decode()[9:12] or "closed"] += 1
+        seen[(await answer).decode()[9:12] or "closed"] += 1
     finally:
         answer.cancel()
         writer.close()
 
 
-async def strike_again(port: int, make: Callable[[], Iterator[bytes]], seen: Counter[str]) -> None:
-    while True:
-        try:
-            await strike(port, make(), seen)
-        except (OSError, TimeoutError) as error:
-            seen[type(error).__name__] += 1
-        await asyncio.sleep(0.002)
+async def strike_again(port: int, make: Callable[[], Iterator[bytes]], seen: Counter[str], end: float) -> None:
+    """Until ``end``; what is under way then is left."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout_at(end):
+            while True:
+                try:
+                    await strike(port, make(), seen)
+                except OSError as error:
+                    seen[type(error).__name__] += 1
+                await asyncio.sleep(0.002)
 
 
-async def dawdle(port: int, number: int, seen: Counter[str]) -> None:
+async def dawdle(port: int, number: int, seen: Counter[str], end: float) -> None:
     """One slow connection: bytes of a head, or of a body, one every half second; a new one when it is cut off."""
     text = head(b"Content-Length: 100000") if number % 2 else head(b"X-Pad: x").removesuffix(b"\r\n\r\n")
     await asyncio.sleep(number / 2000)
-    while True:
+    now = asyncio.get_running_loop().time
+    while now() < end:
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             gone = asyncio.ensure_future(reader.read(12))
             writer.write(text)
-            while not gone.done():
+            while not gone.done() and now() < end:
                 writer.write(b"x")
                 await asyncio.wait({gone}, timeout=0.5)
-            seen["cut"] += 1
+            seen["cut"] += gone.done()
+            gone.cancel()
             writer.close()
         await asyncio.sleep(0.1)
 
 
 async def attack(name: str, port: int, seconds: float) -> Counter[str]:
+    """Nothing that runs longer than ``seconds``, and half a second."""
     seen: Counter[str] = Counter()
-    if name == "slow":
-        jobs = [dawdle(port, number, seen) for number in range(2000)]
-    else:
-        prepare, count = ATTACKS[name]
-        make = prepare()
-        jobs = [strike_again(port, make, seen) for _ in range(count)]
+    prepare, count = ATTACKS.get(name, (lambda: endless, 2000))
+    make = prepare()
+    end = asyncio.get_running_loop().time() + seconds
     print("ready", flush=True)
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.gather(*jobs), seconds)
+    if name == "slow":
+        await asyncio.gather(*(dawdle(port, number, seen, end) for number in range(count)))
+    else:
+        await asyncio.gather(*(strike_again(port, make, seen, end) for _ in range(count)))
     return seen
 
 

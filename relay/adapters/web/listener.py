@@ -180,7 +180,7 @@ class Connection(RequestHandler):
             status, code, text = PARTING[why]
             self.transport.write(last_words(status, code, text, 0))
             if why is not Cut.MADE_ROOM:  # that has to be there at once
-                Bin.replace(self, self.transport, self._loop, LINGER_BYTES // 8)
+                Bin.replace(self, self.transport, self._loop, LINGER_BYTES // 64)
                 self.transport = None
         self._head_is_complete()
         self.force_close()

@@ -11,7 +11,7 @@ from relay.core.notices import Cut
 
 # What is left of a refused request is thrown away for so long, and so much of it, so that the answer arrives.
 LINGER_S = 1.0
-LINGER_BYTES = 8 * 1024**2  # of a body; of a head, one megabyte
+LINGER_BYTES = 8 * 1024**2  # of a body; of a head, an eighth of a megabyte
 
 NONSENSE: dict[type[BaseException], tuple[str, str, Cut]] = {
     ContentEncodingError: ("bad_encoding", "bodies may be compressed with gzip or deflate", Cut.BAD_HTTP),

@@ -94,7 +94,7 @@ async def test_a_connection_that_says_nothing_is_kept_for_a_while() -> None:
 
 
 async def test_a_flood_of_headers_ends_before_it_fills_the_memory(port: Port) -> None:
-    flood = HEAD + b"".join(b"X-%d: %s\r\n" % (number, b"y" * 8000) for number in range(100))
+    flood = HEAD + b"".join(b"X-%d: %s\r\n" % (number, b"y" * 8000) for number in range(12))
     found, _ = await heard(port, flood)
     assert b'"code": "head_too_large"' in found
     assert len(flood) > MAX_HEAD
