@@ -93,7 +93,7 @@ ATTACKS: dict[str, tuple[Callable[[], Callable[[], Iterator[bytes]]], int]] = {
         4,
     ),
     "dense": (lambda: turns(b"[" + b"[]," * 10_000_000 + b"[]]"), 2),
-    "headers": (lambda: headers, 64),
+    "headers": (lambda: headers, 16),
     "shapes": (shapes, 8),
 }
 
