@@ -116,10 +116,10 @@ async def strike(port: int, pieces: Iterator[bytes], seen: Counter[str]) -> None
 
 
 async def strike_again(port: int, make: Callable[[], Iterator[bytes]], seen: Counter[str], end: float) -> None:
-    """Until ``end``; what is under way then is left."""
+    """Until ``end``; what is under way then has some seconds more."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout_at(end):
-            while True:
+        async with asyncio.timeout_at(end + 5):
+            while asyncio.get_running_loop().time() < end:
                 try:
                     await strike(port, make(), seen)
                 except OSError as error:
@@ -147,7 +147,7 @@ async def dawdle(port: int, number: int, seen: Counter[str], end: float) -> None
 
 
 async def attack(name: str, port: int, seconds: float) -> Counter[str]:
-    """Nothing that runs longer than ``seconds``, and half a second."""
+    """For so many seconds, and a few more at most."""
     seen: Counter[str] = Counter()
     prepare, count = ATTACKS.get(name, (lambda: endless, 2000))
     make = prepare()
