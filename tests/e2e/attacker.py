@@ -83,7 +83,7 @@ def bombs() -> Callable[[], Iterator[bytes]]:
 
 # How an attack gets at what one connection sends, again and again; and how many connections do so at once.
 ATTACKS: dict[str, tuple[Callable[[], Callable[[], Iterator[bytes]]], int]] = {
-    "harmless": (lambda: turns(b'{"type":"track","event":"Order Completed","messageId":"1","properties":{"a":1}}'), 4),
+    "harmless": (lambda: turns(b'{"type":"track","event":"Order Completed","messageId":"1","properties":{"a":1}}'), 16),
     "bomb": (bombs, 4),
     "deep": (lambda: turns(b"[" * 200_000 + b"]" * 200_000, KEYED + b'{"a":' * 200_000 + b"1" + b"}" * 200_001), 4),
     "endless": (lambda: endless, 4),

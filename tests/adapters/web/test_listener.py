@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -190,6 +191,29 @@ async def test_a_body_that_would_become_too_many_values_is_given_up_early() -> N
         assert (found.status, found.code(), found.closed) == (413, "too_large", True)
         assert "values" in json.loads(found.body)["message"]
         writer.close()
+
+
+@pytest.mark.parametrize("packing", ["gzip", "deflate", "raw deflate", "chunked", "gzip chunked"])
+@pytest.mark.parametrize("over", [False, True])
+async def test_the_limit_holds_however_a_body_is_packed(packing: str, over: bool) -> None:  # noqa: FBT001
+    body = orjson.dumps(EVENT | {"pad": "x" * (500_000 if over else 400_000)})
+    bits = {"gzip": 31, "deflate": 15, "raw deflate": -15, "gzip chunked": 31}.get(packing)
+    wire = body
+    if bits is not None:
+        packer = zlib.compressobj(6, zlib.DEFLATED, bits)
+        wire = packer.compress(body) + packer.flush()
+    headers = dict(TOKEN)
+    if bits is not None:
+        headers["Content-Encoding"] = "gzip" if bits == 31 else "deflate"
+    if "chunked" in packing:
+        headers |= {"Transfer-Encoding": "chunked", "Content-Length": ""}
+        pieces = [wire[start : start + 7_000] for start in range(0, len(wire), 7_000)]
+        wire = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    async with serving(IntakeOptions(SOURCES, max_body=450_000)) as port:
+        found = await port.post("/webhook/segment", wire, headers)
+        assert found.status == (413 if over else 200)
+        assert len(port.inbox.entries) == (0 if over else 1)
+        assert port.room.used == 0
 
 
 async def test_the_answer_to_a_body_that_nobody_reads_arrives(port: Port) -> None:
