@@ -19,7 +19,7 @@ from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from relay.adapters.web.intake_answers import JSON_HEADERS, SAFE, SUCCESS, Refusal, Success
 from relay.adapters.web.parting import LINGER_BYTES, NONSENSE, PARTING, Bin, last_words
@@ -31,7 +31,7 @@ READ_SIZE = 64 * 1024  # aiohttp buffers four times that of a body before it sto
 UNREAD_S = 30.0  # how long a client may leave its answers lying
 CROWDED_RETRY = 5  # seconds
 CRASHED_RETRY = 60
-REQUEST_ID = "X-Request-Id"
+REQUEST_ID = istr("X-Request-Id")  # folded once: every request is asked for it
 HARMLESS = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
 # aiohttp's own lines repeat what was sent; what is worth telling is told as notices.
 MUTE = logging.getLogger("relay.muted")
@@ -136,7 +136,7 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Let aiohttp parse; then, if still no request came of it, see that the head ends in time."""
-        super().data_received(data)
+        RequestHandler.data_received(self, data)  # not super(): this is the hot path, and looking it up costs
         waiter = self._waiter
         if waiter is None or waiter.done():
             if self._head:
