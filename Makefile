@@ -31,11 +31,12 @@ test: $(VENV)/.dev ## install on first use, then run every test
 	@echo "==> Running every test (under 8 minutes; what needs an optional tool is skipped with its reason)"
 	@$(BIN)/python -m pytest
 
-check: $(VENV)/.dev ## ruff, mypy --strict, floors and purity
+check: $(VENV)/.dev ## ruff, mypy --strict, floors and purity, known vulnerabilities
 	$(BIN)/ruff check relay tests
 	$(BIN)/ruff format --check relay tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+	@$(BIN)/python -m tests.audit
 
 format: $(VENV)/.dev ## let ruff format the code
 	$(BIN)/ruff format relay tests

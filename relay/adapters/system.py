@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import resource
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -35,6 +36,17 @@ class SystemChance:
     def uniform(self, low: float, high: float) -> float:
         """A number in [low, high]."""
         return random.uniform(low, high)  # noqa: S311
+
+
+def allow_open_files(wanted: int) -> int:
+    """Raise the process's own limit of open files towards ``wanted``; returns the limit that holds now."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return wanted if soft == resource.RLIM_INFINITY else soft
 
 
 class FileSecret:

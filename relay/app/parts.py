@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
 
 import aiohttp
 from pydantic import SecretStr
 
+from relay import __version__
+from relay.adapters.observe.metrics import Labels
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import FileSecret
 from relay.adapters.tiktok import TikTokSender
-from relay.adapters.web.intake_options import IntakeOptions, SourceOptions
+from relay.adapters.web.intake_options import UNKNOWN_SOURCE, IntakeOptions, SourceOptions
 from relay.app.mappings import LiveMapping
-from relay.app.operators import Operators
+from relay.app.operators import ADMIN_SOURCE, Operators
 from relay.config import Destination as DestinationSettings
 from relay.config import Loaded, Segment, Settings, Source
 from relay.core.delivery.batch import Limits
@@ -52,15 +55,28 @@ def refuse_nonsense(loaded: Loaded, role: str) -> None:
         )
     if role != "all" and settings.journal.redis_url is None:
         problems.append(f"--role {role}: the two halves meet in Redis, so set RELAY_REDIS_URL")
+    if settings.admin.token is None and not is_loopback(settings.admin.host):
+        problems.append(
+            f"admin.host = {settings.admin.host}: whoever reaches this port needs a token that you chose; set"
+            " RELAY_ADMIN_TOKEN, or leave the port on 127.0.0.1"
+        )
     if problems:
         raise ConfigError(problems)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a port bound to ``host``."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def intake_options(settings: Settings) -> IntakeOptions:
     """Who may send, and how much at once."""
-    named = {name: source_options(source, settings.segment) for name, source in settings.segment.sources.items()}
+    named = {name: source_options(source, settings) for name, source in settings.segment.sources.items()}
     return IntakeOptions(
-        sources={DEFAULT_SOURCE: source_options(settings.segment, settings.segment), **named},
+        sources={DEFAULT_SOURCE: source_options(settings.segment, settings), **named},
         max_body=int(settings.intake.max_body),
         max_events=settings.intake.max_events,
         max_depth=settings.intake.max_depth,
@@ -71,14 +87,18 @@ def intake_options(settings: Settings) -> IntakeOptions:
     )
 
 
-def source_options(source: Segment | Source, common: Segment) -> SourceOptions:
+def source_options(source: Segment | Source, settings: Settings) -> SourceOptions:
     """A sender's secrets as bytes; what is common where it has none of its own. Write keys are always its own."""
+    common = settings.segment
+    rate = source.rate or common.rate or settings.intake.rate or 0.0
     return SourceOptions(
         secrets=clear(source.shared_secret or common.shared_secret),
         tokens=clear(source.token or common.token),
         write_keys=clear(source.write_keys),
         trust_batches=common.trust_batches,
         origins=source.allowed_origins or common.allowed_origins,
+        rate=rate,
+        burst=source.burst or common.burst or settings.intake.burst or max(rate, 1.0),
     )
 
 
@@ -134,6 +154,13 @@ def intake(
     archives = (lambda: redis.state.archives) if settings.journal.archive else None
     categories = frozenset(settings.segment.consent_categories)
     return Intake(appender, routes, clock, tell, categories, archives, suppression)
+
+
+def labels(settings: Settings, role: str) -> Labels:
+    """What metrics are labelled with."""
+    sources = (DEFAULT_SOURCE, UNKNOWN_SOURCE, ADMIN_SOURCE, *settings.segment.sources)
+    names = tuple(destination.name for destination in settings.destinations)
+    return Labels(names, sources, version=__version__, role=role)
 
 
 def access_tokens(settings: Settings) -> tuple[dict[str, Callable[[], str]], dict[str, FileSecret]]:

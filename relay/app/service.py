@@ -14,27 +14,24 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
 
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import ClientSession, TCPConnector
 
 from relay import __version__
 from relay.adapters.observe.logs import Logs
-from relay.adapters.observe.metrics import Labels, Metrics
+from relay.adapters.observe.metrics import Metrics
 from relay.adapters.observe.scrub import scrubbed
 from relay.adapters.observe.telling import Telling
 from relay.adapters.redis.health import Level, examine
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import Looks, SystemChance, SystemClock, watch_secrets
 from relay.adapters.web.admin import AdminParts
-from relay.adapters.web.intake_options import UNKNOWN_SOURCE
 from relay.app import parts
-from relay.app.doors import open_admin, open_intake
+from relay.app.doors import Door, open_admin, open_intake
 from relay.app.mappings import Mappings
-from relay.app.operators import ADMIN_SOURCE
 from relay.app.store import Store, admin_token, open_store, store_options
 from relay.app.waiting import innermost, until_any
 from relay.config import Loaded
 from relay.core.errors import ConfigError, StoreMismatch, StoreUnavailable
-from relay.core.event import DEFAULT_SOURCE
 from relay.core.incident import Patience
 from relay.core.notices import ServiceStarted, ServiceStopped, ServiceStopping, StoreWarned, TaskCrashed
 from relay.engine.append import Appender
@@ -67,7 +64,7 @@ class Service:
         self._clock, self._chance = SystemClock(), SystemChance()
         self._mapping_looks, self._token_looks = Looks(self._clock), Looks(self._clock)
         floor = 0 if settings.journal.redis_url else int(settings.journal.disk_floor)  # somebody else's disk
-        self._metrics = Metrics(self._labels(), self._clock, disk_floor_bytes=floor)
+        self._metrics = Metrics(parts.labels(settings, role), self._clock, disk_floor_bytes=floor)
         form = settings.log.format or ("console" if sys.stderr.isatty() else "json")
         logs = Logs(sys.stderr, self._clock, level=settings.log.level, form=form)
         names = [destination.name for destination in settings.destinations]
@@ -121,7 +118,7 @@ class Service:
         replayer = parts.replayer(self._settings, redis, delivery, routes, self._clock, self._tell, self._replica)
         work = self._admin_parts(store, intake, delivery, survey, replayer)
         await open_admin(stack, self._settings, self._admin_token, work)
-        door: web.BaseRunner | None = None
+        door: Door | None = None
         if self._role != "delivery":
             ready = partial(self._ready, redis, stopping)
             door = await open_intake(stack, self._settings, intake, ready, self._clock, self._tell)
@@ -129,6 +126,8 @@ class Service:
         incidents = self._incident_watch(redis, delivery, replayer)
         stack.push_async_callback(incidents.finish)
         jobs: Jobs = {"store": store.watch(finish), "append": appender.run(finish), "survey": survey.run(finish)}
+        if door is not None:
+            jobs["door"] = door.watch(lambda: appender.queued_bytes, self._tell, finish)
         jobs["mappings"] = self._mappings.watch(self._mapping_looks, self._tell, finish)
         jobs["incidents"] = incidents.run(finish)
         if self._role == "intake":
@@ -155,7 +154,7 @@ class Service:
         self,
         jobs: Jobs,
         store: Store,
-        door: web.BaseRunner | None,
+        door: Door | None,
         stopping: asyncio.Event,
         finish: asyncio.Event,
     ) -> bool:
@@ -180,7 +179,7 @@ class Service:
         jobs: Jobs,
         bound: asyncio.Timeout,
         store: Store,
-        door: web.BaseRunner | None,
+        door: Door | None,
         stopping: asyncio.Event,
         finish: asyncio.Event,
     ) -> None:
@@ -190,9 +189,10 @@ class Service:
             tasks.create_task(self._announce(store, stopping), name="announce")
             await stopping.wait()
             self._tell(ServiceStopping("asked to stop"))
-            bound.reschedule(asyncio.get_running_loop().time() + self._settings.delivery.stop_grace + SPARE_S)
+            grace_s = self._settings.intake.stop_grace + self._settings.delivery.stop_grace
+            bound.reschedule(asyncio.get_running_loop().time() + grace_s + SPARE_S)
             if door is not None:
-                await door.cleanup()
+                await door.close()
             finish.set()
 
     async def _announce(self, store: Store, stopping: asyncio.Event) -> None:
@@ -304,8 +304,3 @@ class Service:
             "sandbox": self._sandbox,
             "durability": self._durability,
         }
-
-    def _labels(self) -> Labels:
-        sources = (DEFAULT_SOURCE, UNKNOWN_SOURCE, ADMIN_SOURCE, *self._settings.segment.sources)
-        names = tuple(destination.name for destination in self._settings.destinations)
-        return Labels(names, sources, version=__version__, role=self._role)

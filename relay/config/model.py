@@ -62,6 +62,17 @@ class Intake(Section):
     max_events: int = Field(10_000, ge=1)
     max_depth: int = Field(64, ge=8, le=200)
     max_queue: Bytes = ByteSize(64 * 1024**2)
+    max_in_flight: Bytes = ByteSize(96 * 1024**2)  # bodies that are being read, and what was made of them
+    max_connections: int = Field(4096, ge=8)
+    idle_timeout: Annotated[Seconds, Field(ge=1)] = (
+        630.0  # longer than any balancer keeps its own end (Google's: 600 s)
+    )
+    head_timeout: Annotated[Seconds, Field(ge=0.1)] = 10.0
+    body_timeout: Annotated[Seconds, Field(ge=0.1)] = 120.0
+    body_rate: Annotated[Bytes, Field(ge=1)] = ByteSize(500)  # bytes a second, on average, after the first 10 s
+    rate: float | None = Field(None, gt=0)  # events a second of each source; None: any
+    burst: int | None = Field(None, ge=1)  # events at once; None: what a second brings
+    stop_grace: Seconds = 1.0
     allow_unsigned: bool = False
     trusted_proxies: Names = ()
     public_url: str = ""  # where SDKs reach this relay; without it, whatever host they asked for
@@ -91,6 +102,8 @@ class Source(Section):
     write_keys: Secrets = ()
     allowed_origins: Origins = ()  # pages whose browsers may send with its write keys; none: all
     destinations: Names = ()  # only these are asked for its events; none: all
+    rate: float | None = Field(None, gt=0)
+    burst: int | None = Field(None, ge=1)
 
 
 class Segment(Source):

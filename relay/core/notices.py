@@ -62,6 +62,19 @@ class Why(StrEnum):
     UNVERIFIED = "unverified"
     STORE = "store_unavailable"
     OVERLOADED = "overloaded"
+    TOO_SLOW = "too_slow"
+    TOO_FAST = "rate_limited"
+
+
+class Cut(StrEnum):
+    """Why a connection was ended before its time (label of ``relay_connections_cut_total``)."""
+
+    CROWDED = "crowded"  # all places are taken by connections at work
+    MADE_ROOM = "made_room"  # it did nothing, and somebody else wanted its place
+    SLOW_HEAD = "slow_head"
+    LARGE_HEAD = "large_head"
+    BAD_HTTP = "bad_http"
+    UNREAD = "unread"  # it sent and sent, and did not read the answers
 
 
 class EventsReceived(NamedTuple):
@@ -85,6 +98,36 @@ class SenderRefused:
     why: Why
     status: int
     since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """A request to ``port`` (intake, admin, metrics) was answered with an error.
+
+    ``request_id`` is what the answer carries in X-Request-Id: the sender's own, if it was harmless, else a new one.
+    """
+
+    port: str
+    status: int
+    code: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCut:
+    """A connection to ``port`` was ended before its time."""
+
+    port: str
+    why: Cut
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSurveyed:
+    """Who is at the intake port now: open connections, and bytes of the requests that are being read or answered."""
+
+    connections: int
+    in_flight_bytes: int
+    queued_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +359,10 @@ class ServiceStopped:
 
 @dataclass(frozen=True, slots=True)
 class TaskCrashed:
-    """A task of ours ended by an exception; the process goes down and the leases fall due."""
+    """A task of ours ended by an exception; the process goes down and the leases fall due.
+
+    Or what answers a port did, named like the port: that request was answered 503, and the process goes on.
+    """
 
     task: str
     error: str
@@ -503,6 +549,9 @@ class FailbackFinished:
 Notice = (
     EventsReceived
     | SenderRefused
+    | RequestRefused
+    | ConnectionCut
+    | DoorSurveyed
     | WorthIgnored
     | EntriesDelivered
     | EntriesBuried

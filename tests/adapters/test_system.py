@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from pathlib import Path
 
-from relay.adapters.system import FileSecret, Looks, watch_secrets
+from relay.adapters.system import FileSecret, Looks, allow_open_files, watch_secrets
 from relay.core.errors import StoreTrouble, StoreUnavailable
 
 
@@ -95,3 +96,14 @@ async def test_a_token_is_read_at_once_when_asked(tmp_path: Path) -> None:
     assert clock.slept < 3600
     stopping.set()
     await watching
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_it_goes() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, soft), hard))
+        assert allow_open_files(100) == min(256, soft)
+        assert allow_open_files(300) == min(300, hard)
+        assert hard == resource.RLIM_INFINITY or allow_open_files(hard + 1) == hard
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

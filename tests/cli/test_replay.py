@@ -107,6 +107,7 @@ def test_pause_resume_cancel_and_the_status(runner: CliRunner, backstage: Backst
     assert ": paused, 0 of about 3 owed again" in runner.invoke(status).stdout
     assert "WAITING: a relay to work on it" in run(runner, "resume").stdout
     backstage.gate = "open"
+    backstage.owe(1, first=100)  # what the gate can probe with: nothing archived is needed for that
     backstage.replay(3)
     assert "WAITING" in run(runner, "status").stdout
     assert '"changed": true' in run(runner, "cancel", "--json").stdout

@@ -231,3 +231,28 @@ def test_empty_is_not_set() -> None:
     )
     assert loaded.settings.admin.token is None
     assert loaded.settings.journal.redis_url is None
+
+
+def test_a_limit_of_events_is_a_number_and_may_differ_by_source() -> None:
+    environ = {"RELAY_INTAKE__RATE": "100", "RELAY_SEGMENT__SOURCES__SHOP__RATE": "0.5"}
+    settings = load_settings(None, environ).settings
+    assert (settings.intake.rate, settings.segment.sources["shop"].rate) == (100.0, 0.5)
+    assert "intake" in problems({"RELAY_INTAKE__RATE": "0"})[0].lower()
+
+
+def test_the_limits_in_the_readme_are_the_defaults(root: Path) -> None:
+    intake = load_settings(None, {}).settings.intake
+    said = (root / "README.md").read_text(encoding="utf-8")
+    for row in (
+        f"| `max_body`, `max_events` | `{intake.max_body // 1024**2}MiB` unpacked, {intake.max_events:,} |",
+        f"| `max_depth` | {intake.max_depth} |",
+        f"| `max_in_flight` | `{intake.max_in_flight // 1024**2}MiB` |",
+        f"| `max_queue` | `{intake.max_queue // 1024**2}MiB` |",
+        f"| `max_connections` | {intake.max_connections} |",
+        f"| `head_timeout` | `{intake.head_timeout:.0f}s` |",
+        f"| `body_timeout`, `body_rate` | `{intake.body_timeout:.0f}s`, {int(intake.body_rate)} bytes a second |",
+        f"| `idle_timeout` | `{intake.idle_timeout:.0f}s` |",
+        f"`intake.stop_grace` ({intake.stop_grace:.0f} s)",
+    ):
+        assert row in said
+    assert (intake.rate, intake.burst) == (None, None)

@@ -9,7 +9,7 @@ import pytest
 from tests.conservation.faults import drain, plain, several, shedding, standby, windows
 from tests.conservation.kinds import play_on_the_twin
 
-SEEDS = 60
+SEEDS = 120
 Plant = Callable[[pytest.MonkeyPatch], None]
 FAULTS: dict[str, tuple[Plant, ...]] = {
     "plain": plain.FAULTS,

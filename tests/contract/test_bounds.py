@@ -60,7 +60,7 @@ async def test_beyond_its_bytes_the_oldest_go_and_are_booked(redis_store: RedisS
         gone += trimmed.count
     kept, booked = await left(redis_store)
     assert (kept, booked) == (600 - gone, gone)
-    assert 100 < kept < 300
+    assert 50 < kept < 300, "a third of them, in whole nodes"
     assert (await redis_store.dead_letters.list("shop", limit=1000))[-1] == newest
 
 

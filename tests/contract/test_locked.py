@@ -158,8 +158,10 @@ async def test_a_key_is_noted_before_anything_is_sealed_with_it(socket: Path) ->
 
 async def test_a_damaged_record_that_names_no_key_of_this_store_holds_nobody_up(socket: Path) -> None:
     async with opened(socket, NEW) as store:
-        await store.client.run("XADD", keys.owed(VIEWS), "*", "e", b"\x21" + bytes(60), "m", "1|||web")
-        await store.inbox.append([entry("a")])
-        claimed = await store.owed.claim(VIEWS, Lane.BACKLOG, 9, BIG)
+        whole = entry("a")
+        record = ("e", b"\x21" + bytes(60), "m", f"{whole.received_ms}|||web")
+        await store.client.run("XADD", keys.owed(VIEWS), "*", *record)
+        await store.inbox.append([whole])
+        claimed = await store.owed.claim(VIEWS, Lane.LIVE, 9, BIG)
         assert claimed
         assert [one.raw for one in claimed.entries] == [b"", EVENT]

@@ -30,6 +30,8 @@ ALERTS = {
     "RelayMappingRefused": "warning",
     "RelayBooksUnbalanced": "critical",
     "RelaySenderRefused": "critical",
+    "RelayOverloaded": "warning",
+    "RelayLoopLagged": "warning",
     "RelayFilteredShare": "warning",
     "RelayStoreFilling": "critical",
     "RelayShedding": "critical",

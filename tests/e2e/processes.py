@@ -176,6 +176,7 @@ class Relay(Process):
             "RELAY_JOURNAL__DISK_FLOOR": "1MiB",
             "RELAY_JOURNAL__BALLAST": "1MiB",
             "RELAY_LOG_FORMAT": "json",
+            "RELAY_INTAKE__STOP_GRACE": "0s",
         }
         environ = clean_environ(**(settings | extra))
         serve = command or [sys.executable, "-m", "relay", "serve"]

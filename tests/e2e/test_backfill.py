@@ -132,7 +132,7 @@ def test_fresh_events_overtake_a_backfill(tmp_path: Path) -> None:
     for part in range(4):
         write(tmp_path / "archive", "s", now_ms - (part + 1) * HOUR_MS, f"old-{part}", 750, ids)
     with playground(tmp_path, RELAY_DELIVERY__CONCURRENCY="1") as (relay, simulator):
-        simulator.control(latency=250)
+        simulator.control(latency=800)  # fresh ones gather for up to two seconds while calls are scarce
         relay.admin("/api/destinations/tiktok/pause", "POST")
         child = start(relay, tmp_path, "--rate", "4000")
         wait_for("half of it", lambda: relay.owed() > 1_000, 30)
@@ -143,7 +143,7 @@ def test_fresh_events_overtake_a_backfill(tmp_path: Path) -> None:
         assert relay.owed() == 3_002
         relay.admin("/api/destinations/tiktok/resume", "POST")
         wait_for("the fresh ones", lambda: fresh <= {name for _, name in simulator.ids()}, 20)
-        assert relay.owed() > 750, "most of the file is still on its way"
+        assert relay.owed() > 250, "some of the file is still on its way"
         relay.drained()
         assert relay.metric("relay_events_delivered_total", lane="live") == 2
         assert relay.metric("relay_events_delivered_total", lane="backlog") == 3_000

@@ -56,6 +56,12 @@ class Families:
         self.sender_refused = self._gauge(
             "sender_refused_seconds", "How long a sender has failed verification; 0 when it does not.", "source"
         )
+        self.connections_cut = self._counter(
+            "connections_cut_total", "Connections ended before their time, by reason.", "port", "reason"
+        )
+        self.connections = self._gauge("intake_connections", "Connections open at the intake port.")
+        self.in_flight = self._gauge("intake_in_flight_bytes", "Memory of larger requests being read or answered.")
+        self.queued = self._gauge("intake_queued_bytes", "Events that wait for the store.")
         self.worth_ignored = self._counter(
             "worth_ignored_total", "Values or currencies too odd for the books; their events went on.", "source"
         )

@@ -27,6 +27,7 @@ BUDGET = 5  # lines of one kind about one subject, per window
 DEBUG, INFO, WARNING, ERROR = RANKS = ("debug", "info", "warning", "error")
 LEVELS: Mapping[type, str] = {
     told.SenderRefused: WARNING,
+    told.RequestRefused: INFO,
     told.WorthIgnored: DEBUG,
     told.EntriesBuried: WARNING,
     told.EntriesUnmatched: INFO,
@@ -74,6 +75,8 @@ SUMMED_UP = frozenset(
         told.ArchiveShed,
         told.ArchiveMissed,
         told.EntriesReplayed,
+        told.ConnectionCut,
+        told.DoorSurveyed,
     }
 )
 BAD_TURNS = frozenset({"died", "ballast_given_up"})

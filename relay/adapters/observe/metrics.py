@@ -95,6 +95,9 @@ class Metrics:
         """One metric each, or none."""
         families = self._families
         return {
+            told.RequestRefused: _nothing,
+            told.ConnectionCut: lambda notice: families.connections_cut.labels(notice.port, notice.why).inc(),
+            told.DoorSurveyed: self._door_surveyed,
             told.WorthIgnored: lambda notice: families.worth_ignored.labels(self._source(notice.source)).inc(),
             told.GateMoved: lambda notice: self._gauges.gate(notice.destination, notice.after),
             told.PaceChanged: lambda notice: families.concurrency.labels(notice.destination).set(notice.limit),
@@ -223,7 +226,14 @@ class Metrics:
         if self._refused:  # this notice comes every second, store or no store
             self._show_refusals()
 
+    def _door_surveyed(self, notice: told.DoorSurveyed) -> None:
+        self._families.connections.set(notice.connections)
+        self._families.in_flight.set(notice.in_flight_bytes)
+        self._families.queued.set(notice.queued_bytes)
+
     def _start_at_zero(self) -> None:
+        for why in told.Cut:
+            self._families.connections_cut.labels("intake", why)
         for source in (*self._labels.sources, OTHER):
             self._families.sender_refused.labels(source).set(0)
             for outcome in Outcome:

@@ -49,6 +49,7 @@ class Summary:
         self._remarks: dict[str, Counter[str]] = {}
         self._counts = {kind: Counter[StreamKey]() for kind in STREAM_LINES}
         self._archive = Counter[str]()
+        self._cut: dict[str, Counter[str]] = {}
         self._surveyed: told.StoreSurveyed | None = None
 
     def add(self, notice: Notice) -> None:
@@ -63,6 +64,8 @@ class Summary:
             self._counts[type(notice)][notice.stream] += notice.count
         elif isinstance(notice, told.ArchiveShed | told.ArchiveMissed):
             self._archive[ARCHIVE_LINES[type(notice)]] += notice.count
+        elif isinstance(notice, told.ConnectionCut):
+            self._cut.setdefault(notice.port, Counter())[notice.why.value] += 1
         elif isinstance(notice, told.StoreSurveyed):
             self._surveyed = notice
 
@@ -86,14 +89,20 @@ class Summary:
             yield Line("info", "entries_delivered", delivered_fields(stream, tally))
         for destination, remarks in self._remarks.items():
             yield Line("info", "items_remarked", {"destination": destination, **dict(remarks.most_common())})
+        yield from self._counted()
+        if self._surveyed:
+            yield from backlog_lines(self._surveyed)
+
+    def _counted(self) -> Iterator[Line]:
+        """What is told by a number alone."""
+        for port, whys in self._cut.items():
+            yield Line("warning", "connections_cut", {"port": port, **dict(whys.most_common())})
         for kind, (level, event) in STREAM_LINES.items():
             for stream, count in self._counts[kind].items():
                 fields = {"destination": stream.destination, "class": stream.klass.value, "count": count}
                 yield Line(level, event, fields)
         for event, count in self._archive.items():
             yield Line("warning", event, {"count": count})
-        if self._surveyed:
-            yield from backlog_lines(self._surveyed)
 
     def _received(self, window_s: float) -> Line:
         fields: dict[str, Any] = {str(outcome): count for outcome, count in self._outcomes.items()}

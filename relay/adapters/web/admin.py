@@ -30,6 +30,13 @@ from relay.ports import Clock, DeadLetters, Incidents, Tell
 
 METRICS = "/metrics"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# Answers are for programs and for pages of this port; no other page may frame one or be told where it was.
+PRIVATE = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+}
+JSON_TYPES = frozenset({"application/json", "application/x-ndjson"})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Switch = Callable[[str], Awaitable[None]]
 
@@ -76,6 +83,7 @@ class AdminParts:
 def build_admin(options: AdminOptions, parts: AdminParts) -> web.Application:
     """The whole application."""
     app = web.Application(middlewares=[answered, guard(options)], client_max_size=options.max_body)
+    app.on_response_prepare.append(kept_private)
     app.add_routes(LetterRoutes(parts.letters, parts.destinations, parts.clock, parts.tell).routes())
     app.add_routes([web.get(METRICS, metrics_handler(parts.render)), web.get("/api/status", status_handler(parts))])
     app.add_routes([web.get("/api/openapi.json", description)])
@@ -183,6 +191,12 @@ def preview_handler(preview: Callable[[JsonObject], JsonObject]) -> Handler:
     return show
 
 
+async def kept_private(_request: web.Request, answer: web.StreamResponse) -> None:
+    """Headers on every answer; a page that needs scripts or styles of its own says so itself."""
+    for name, value in PRIVATE.items():
+        answer.headers.setdefault(name, value)
+
+
 @web.middleware
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every ending as JSON, in one shape."""
@@ -196,16 +210,16 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         return declined(no_store, {"Retry-After": str(trouble.retry_after)})
     except web.HTTPException as error:
         allow = error.headers.get("Allow")
-        return declined(http_problem(request, error), {"Allow": allow} if allow else None)
+        return declined(http_problem(error), {"Allow": allow} if allow else None)
 
 
-def http_problem(request: web.Request, error: web.HTTPException) -> Declined:
-    """The library's own answers in our words."""
+def http_problem(error: web.HTTPException) -> Declined:
+    """The library's own answers in our words, which repeat nothing of the request."""
     match error.status:
         case 404:
-            return Declined(404, "not_found", f"There is no {request.path}.")
+            return Declined(404, "not_found", "There is no such path.")
         case 405:
-            return Declined(405, "method_not_allowed", f"{request.path} does not take {request.method}.")
+            return Declined(405, "method_not_allowed", "This path does not take this method.")
         case 413:
             return Declined(413, "too_large", "The body is too large for this port; send it in parts.")
         case status:
@@ -226,6 +240,7 @@ def guard(options: AdminOptions) -> Middleware:
         given_bytes = given.strip().encode("utf-8", "surrogateescape")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given_bytes, expected):
             raise Declined(401, "unauthorized", "Authorization: Bearer with the admin token is needed.")
+        check_type(request)
         return await handler(request)
 
     return guarded
@@ -240,6 +255,12 @@ def check_host(host: str, allowed: frozenset[str]) -> None:
         ipaddress.ip_address(name)
     except ValueError:
         raise Declined(403, "forbidden_host", "This port is not known by that name; see admin.hosts.") from None
+
+
+def check_type(request: web.Request) -> None:
+    """A form of a foreign page can send a body, but not as JSON."""
+    if request.body_exists and request.content_type not in JSON_TYPES:
+        raise Declined(415, "unsupported_media_type", "Bodies must be JSON: Content-Type: application/json.")
 
 
 def check_origin(origin: str | None, host: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from relay.adapters.web.intake_answers import JSON_HEADERS, Refusal
 from relay.core.event import JsonObject
 
 
@@ -30,8 +31,9 @@ def answer(document: object, status: int = 200, headers: dict[str, str] | None =
 
 def declined(problem: Declined, headers: dict[str, str] | None = None) -> web.Response:
     """The same shape as errors of the intake port."""
-    shape = {"success": False, "code": problem.code, "message": problem.message, "error": problem.message}
-    return answer({**shape, **problem.more}, problem.status, headers)
+    fields = JSON_HEADERS.copy()
+    fields.update(headers or {})
+    return Refusal(problem.code, problem.message, problem.status, fields, **problem.more)
 
 
 def parsed(body: bytes) -> JsonObject:

@@ -12,6 +12,7 @@ from relay.engine.eraser import BadCursor, Eraser
 
 PEOPLE = ("user_id", "anonymous_id", "email")
 FLAGS = {"suppress": True, "dry_run": False, "lift": False}
+KNOWN = frozenset((*PEOPLE, *FLAGS, "cursor"))
 LONGEST = 2000  # characters of an identifier
 
 
@@ -20,6 +21,8 @@ def forget_routes(eraser: Eraser) -> list[web.RouteDef]:
 
     async def forget(request: web.Request) -> web.Response:
         asked = parsed(await request.read())
+        if unknown := sorted(asked.keys() - KNOWN):
+            raise Declined(400, "bad_shape", f"Unknown, and no erasure goes by guesses: {', '.join(unknown)[:200]}.")
         names, flags = names_in(asked), flags_in(asked)
         try:
             if flags["lift"]:

@@ -17,6 +17,7 @@ from aiohttp import web
 from relay.adapters.web.intake_answers import ready
 from relay.adapters.web.intake_cdn import SETTINGS_PATH
 from relay.adapters.web.intake_options import IntakeOptions
+from relay.adapters.web.intake_reading import ReadingRoom
 from relay.adapters.web.intake_reception import Reception
 from relay.adapters.web.intake_tracking import KIND_BY_PATH, Tracking
 from relay.adapters.web.intake_webhook import Webhook
@@ -35,9 +36,14 @@ UNSERVED = ""  # no path of a request
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-def build_intake(options: IntakeOptions, intake: Intake, readiness: Readiness, clock: Clock, tell: Tell) -> Handler:
-    """What answers every request of the intake port. ``readiness``: whether events can be accepted, and if not, why."""
-    reception = Reception(clock, tell)
+def build_intake(
+    options: IntakeOptions, intake: Intake, readiness: Readiness, clock: Clock, tell: Tell, room: ReadingRoom
+) -> Handler:
+    """What answers every request of the intake port. ``readiness``: whether events can be accepted, and if not, why.
+
+    ``room``: where bodies are read.
+    """
+    reception = Reception(options, room, clock, tell)
     webhook = Webhook(options, intake, reception, clock, tell)
     tracking = Tracking(options, intake, reception, clock, tell)
     methods = partial(_methods, reception, asked=tracking.preflight)

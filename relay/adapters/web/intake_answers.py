@@ -15,7 +15,8 @@ from multidict import CIMultiDict
 from relay.core.notices import Why
 
 SUCCESS = b'{"success": true}'
-JSON_HEADERS = CIMultiDict({"Content-Type": "application/json"})
+SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+JSON_HEADERS = CIMultiDict({"Content-Type": "application/json", **SAFE})
 UNVERIFIED_RETRY = 60  # seconds
 # What browser SDKs send: Segment's (sheet section 2.4), then RudderStack's and Jitsu's.
 BROWSER_HEADERS = "authorization, content-type, x-retry-count, anonymousid, x-write-key, x-enable-debug"
@@ -36,7 +37,9 @@ STATUS = {
     Why.METHOD: 405,
     Why.TOO_LARGE: 413,
     Why.TOO_MANY_EVENTS: 413,
+    Why.TOO_FAST: 429,
     Why.UNVERIFIED: 503,
+    Why.TOO_SLOW: 503,
     Why.STORE: 503,
     Why.OVERLOADED: 503,
 }
@@ -44,7 +47,7 @@ MESSAGES = {
     Why.BAD_SHAPE: "every item must be an object",
     Why.NOT_AN_EVENT: "no type and no event name: the webhook's mapping must send the whole event, not parts",
     Why.TOO_DEEP: "the event is nested too deeply",
-    Why.BAD_ENCODING: "the body cannot be decompressed",
+    Why.BAD_ENCODING: "the body cannot be read: its chunks or its compression are broken",
     Why.BAD_SIGNATURE: "X-Signature is missing or does not fit the body: compare the shared secrets on both sides",
     Why.BAD_TOKEN: "X-Relay-Token is missing or wrong: set it as a header in the webhook's mapping",
     Why.BAD_WRITE_KEY: "the write key is missing or unknown",
@@ -52,6 +55,7 @@ MESSAGES = {
     Why.UNKNOWN_SOURCE: "no source of this name is configured",
     Why.NOT_FOUND: "no such path: events go to /webhook/segment or /v1/…",
     Why.METHOD: "this method is not served here: events are sent by POST (webhooks also by PUT or PATCH)",
+    Why.TOO_FAST: "this source sends more events than it may: send again later",
 }
 
 
@@ -77,11 +81,12 @@ class Success(web.Response):
         date = rfc822_formatted_time()
         if date != self._date:
             self._date = date
-            head = (
-                f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(SUCCESS)}\r\nDate: {date}"
-            )
-            self._wire = head.encode() + b"\r\n\r\n" + SUCCESS
+            fields = {**JSON_HEADERS, "Content-Length": len(SUCCESS), "Date": date}
+            head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+            self._wire = f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + SUCCESS
         transport.write(self._wire)
+        if request.protocol.writing_paused:
+            await request.protocol._drain_helper()  # noqa: SLF001 - as aiohttp's own answers do: nobody reads them
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -89,6 +94,15 @@ class Success(web.Response):
 
 
 SUCCESS_ON_KEPT_CONNECTION = Success()
+
+
+class Refusal(web.Response):
+    """An error answer of any port; ``code`` is the stable name of its reason."""
+
+    def __init__(self, code: str, message: str, status: int, headers: CIMultiDict[str], **more: object) -> None:
+        body = {"success": False, "code": code, "message": message, "error": message, **more}
+        super().__init__(body=orjson.dumps(body), status=status, headers=headers)
+        self.code = code
 
 
 def success(request: web.BaseRequest) -> web.Response:
@@ -110,8 +124,7 @@ def problem(why: Why, message: str = "", *, retry_after: int = 0) -> web.Respons
     headers = JSON_HEADERS.copy()
     if retry_after:
         headers["Retry-After"] = str(retry_after)
-    body = {"success": False, "code": why.value, "message": message, "error": message}
-    return web.Response(body=orjson.dumps(body), status=STATUS[why], headers=headers)
+    return Refusal(why.value, message, STATUS[why], headers)
 
 
 def preflight(origin: str, *, allowed: bool = True) -> web.Response:

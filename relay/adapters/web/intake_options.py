@@ -16,6 +16,7 @@ class SourceOptions:
 
     ``trust_batches``: believe array elements that neither a signature nor a token vouches for (Segment sheet
     section 1.2). ``origins``: pages whose browsers may send, lower case, perhaps ``https://*.example.com``; none: all.
+    ``rate``: events a second it may send, ``burst`` of them at once; 0 for any.
     """
 
     secrets: tuple[bytes, ...] = ()
@@ -23,6 +24,8 @@ class SourceOptions:
     write_keys: tuple[bytes, ...] = ()
     trust_batches: bool = False
     origins: tuple[str, ...] = ()
+    rate: float = 0.0
+    burst: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from relay.adapters.web.intake_answers import for_browsers, preflight, success
-from relay.adapters.web.intake_body import basic_user, parse_networks, read_body, visitor_ip
+from relay.adapters.web.intake_body import basic_user, parse_networks, visitor_ip
 from relay.adapters.web.intake_cdn import CdnSettings
 from relay.adapters.web.intake_options import UNKNOWN_SOURCE, IntakeOptions
 from relay.adapters.web.intake_origins import Origins
@@ -45,7 +45,10 @@ class Tracking:
 
     async def hear(self, request: web.BaseRequest, kind: str | None) -> web.Response:
         """One request; ``kind`` is the event type that the path names, if it names one."""
-        return self._readable(request, await self._hear(request, kind))
+        started = self._clock.monotonic()
+        with self._reception.room.reading() as reading:
+            body = await reading.body(request, self._options.max_body)
+            return self._readable(request, await self._hear(request, body, kind, started))
 
     async def preflight(self, request: web.BaseRequest) -> web.Response:
         """A browser asks whether it may send. Who asks without an origin is no browser."""
@@ -59,7 +62,8 @@ class Tracking:
     async def swallow(self, request: web.BaseRequest) -> web.Response:
         """``/v1/m``, the SDKs' telemetry about themselves: taken, counted and dropped."""
         started = self._clock.monotonic()
-        body = await read_body(request, self._options.max_body)
+        with self._reception.room.reading() as reading:
+            body = await reading.body(request, self._options.max_body)
         if isinstance(body, Unreadable):
             refusal = self._reception.refuse(UNKNOWN_SOURCE, body.why, started, message=body.message)
             return self._readable(request, refusal)
@@ -67,9 +71,9 @@ class Tracking:
         self._tell(EventsReceived(UNKNOWN_SOURCE, Outcome.FILTERED, 1, Why.TELEMETRY, seconds))
         return self._readable(request, success(request))
 
-    async def _hear(self, request: web.BaseRequest, kind: str | None) -> web.Response:
-        started = self._clock.monotonic()
-        body = await read_body(request, self._options.max_body)
+    async def _hear(
+        self, request: web.BaseRequest, body: bytes | Unreadable, kind: str | None, started: float
+    ) -> web.Response:
         opened = body if isinstance(body, Unreadable) else open_envelope(body, self._options.max_events)
         if isinstance(opened, Unreadable):
             return self._reception.refuse(UNKNOWN_SOURCE, opened.why, started, message=opened.message)
@@ -80,6 +84,8 @@ class Tracking:
         if origin is not None and not self._origins.allowed(source, origin):
             # Counted, and no alarm: whoever copies a write key into a page of his own can cause it at any time.
             return self._reception.refuse(source, Why.BAD_ORIGIN, started, count=len(opened.items))
+        if self._reception.paced and (late := self._reception.hold_back(source, len(opened.items), started)):
+            return late
         arrival = Arrival(self._clock.now_ms(), kind, opened.sent_at, self._ip(request))
         finish = partial(sdk_event, arrival=arrival, max_depth=self._options.max_depth)
         receiving = self._intake.receive(Decoded(opened.items, finish), source, True, started)

@@ -9,8 +9,9 @@ from functools import partial
 from aiohttp import web
 
 from relay.adapters.web.intake_answers import MESSAGES, STATUS, UNVERIFIED_RETRY
-from relay.adapters.web.intake_body import basic_user, body_at_hand, read_body
+from relay.adapters.web.intake_body import basic_user
 from relay.adapters.web.intake_options import UNKNOWN_SOURCE, IntakeOptions, SourceOptions
+from relay.adapters.web.intake_reading import body_at_hand
 from relay.adapters.web.intake_reception import Reception
 from relay.core.event import Event
 from relay.core.notices import SenderRefused, Why
@@ -49,15 +50,16 @@ class Webhook:
         def hear(request: web.BaseRequest) -> Awaitable[web.Response]:
             started = monotonic()
             body = body_at_hand(request, max_body)
-            if body is None:
+            if body is None or body[:1] == b"[":  # a batch stays parsed while it waits, so it takes room
                 return self._hear_out(request, name, started)
             return answer(request, self._heard(request, name, body, started))
 
         return hear
 
     async def _hear_out(self, request: web.BaseRequest, name: str, started: float) -> web.Response:
-        body = await read_body(request, self._options.max_body)
-        return await self._reception.answer(request, self._heard(request, name, body, started))
+        with self._reception.room.reading() as reading:
+            body = await reading.body(request, self._options.max_body)
+            return await self._reception.answer(request, self._heard(request, name, body, started))
 
     def _heard(
         self, request: web.BaseRequest, name: str, body: bytes | Unreadable, started: float
@@ -79,6 +81,8 @@ class Webhook:
             # Never for good: the sender knows the secret, so its events are waiting for a setting.
             return self._unverified(name, Why.BAD_TOKEN, NOT_COVERED, started, final=False)
         self._grace.good(name, self._clock.now_ms())
+        if self._reception.paced and (late := self._reception.hold_back(name, len(opened.items), started)):
+            return late
         return self._receive(opened, name, started)
 
     def _receive(self, opened: Envelope, name: str, started: float) -> Awaitable[Receipt]:

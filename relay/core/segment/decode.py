@@ -94,6 +94,8 @@ def webhook_event(item: Any, raw: bytes | None, max_depth: int) -> Event | Misfi
         seen_from = "request_ip" in item or "requestIp" in item
         if type(event_id) is str and event_id and type(item.get("type")) is str and not seen_from:
             return Event(event_id, item, raw)  # as Segment sends nearly all of them: nothing is missing
+    if raw is None:
+        raw = _json_of(item)  # needed anyway, and its brackets are counted faster than a tree is walked
     misfit = _misfit(item, raw, max_depth)
     if misfit is not None:
         return misfit
@@ -112,9 +114,18 @@ def sdk_event(item: Any, arrival: Arrival, max_depth: int) -> Event | Misfit:
     """An item from an SDK, completed as Segment's ingestion would complete it; the write key is taken out."""
     if type(item) is dict and arrival.kind and type(item.get("type")) is not str:
         item = {**item, "type": arrival.kind}
-    misfit = _misfit(item, None, max_depth)
-    if misfit is not None:
-        return misfit
+    if _fault(item) or not _has_id(item):  # the depth comes first where an id has to be made of everything in it
+        misfit = _misfit(item, None, max_depth)
+        if misfit is not None:
+            return misfit
+    event = _completed(item, arrival)
+    raw = _json_of(event)
+    if raw is None or (not _is_shallow(raw, max_depth) and deeper_than(item, max_depth)):
+        return Misfit(Why.TOO_DEEP, orjson.dumps(_outline(item)))
+    return Event(event["messageId"], event, raw)
+
+
+def _completed(item: JsonObject, arrival: Arrival) -> JsonObject:
     # Before anything is added: a repetition of this request must get the same derived id.
     event = {**item, "messageId": identify(item)}
     if type(item.get("type")) is not str:
@@ -123,19 +134,36 @@ def sdk_event(item: Any, arrival: Arrival, max_depth: int) -> Event | Misfit:
     event.update(correct_time(item, arrival.sent_at, arrival.received_ms))
     if arrival.ip and _wants_ip(item):
         event["context"] = {**item["context"], "ip": arrival.ip}
-    return Event(event["messageId"], event, orjson.dumps(event))
+    return event
+
+
+def _fault(item: Any) -> Why:
+    """What makes ``item`` no event at first sight."""
+    if type(item) is not dict:
+        return Why.BAD_SHAPE
+    if type(item.get("type")) is not str and type(item.get("event")) is not str:
+        return Why.NOT_AN_EVENT
+    return Why.NONE
 
 
 def _misfit(item: Any, raw: bytes | None, max_depth: int) -> Misfit | None:
-    if type(item) is not dict:
-        why = Why.BAD_SHAPE
-    elif type(item.get("type")) is not str and type(item.get("event")) is not str:
-        why = Why.NOT_AN_EVENT
-    elif (raw is None or not _is_shallow(raw, max_depth)) and deeper_than(item, max_depth):
+    why = _fault(item)
+    if not why and (raw is None or not _is_shallow(raw, max_depth)) and deeper_than(item, max_depth):
         why = Why.TOO_DEEP
-    else:
+    return Misfit(why, _written(item, raw, max_depth)) if why else None
+
+
+def _has_id(item: JsonObject) -> bool:
+    own = item.get("messageId")
+    return type(own) is str and own != ""
+
+
+def _json_of(item: Any) -> bytes | None:
+    """``item`` as JSON; None when it nests deeper than the 254 levels that orjson writes."""
+    try:
+        return orjson.dumps(item)
+    except orjson.JSONEncodeError:
         return None
-    return Misfit(why, _written(item, raw, max_depth))
 
 
 def _is_shallow(raw: bytes, max_depth: int) -> bool:

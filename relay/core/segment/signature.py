@@ -6,6 +6,7 @@ Python disagree about the spelling of 1e-7. The one exception is the classic web
 
 from __future__ import annotations
 
+import codecs
 import hmac
 import json
 import re
@@ -16,6 +17,7 @@ from functools import lru_cache
 # A classic webhook carries one event and events are at most 32 KB (Segment sheet section 2.2): nobody may make us
 # parse and write again megabytes before having proved anything.
 CLASSIC_LIMIT = 65_536
+FIRST_LIMIT = 1_048_576  # bytes in which the first element of an array must end, for the same reason
 
 # What JSON takes for a blank: \s is more.
 ARRAY = re.compile(rb"[ \t\n\r]*\[")
@@ -71,7 +73,8 @@ def _first_element(body: bytes) -> Iterator[bytes]:
     Objects alone: a signature of a whole array must not vouch for it as the element of another.
     """
     try:
-        text = body.decode()
+        # Not final: the cut may go through a character.
+        text = codecs.getincrementaldecoder("utf-8")().decode(body[:FIRST_LIMIT])
         start = _end_of(ARRAY_START, text, 0)
         element, end = json.JSONDecoder().raw_decode(text, start)
         if not isinstance(element, dict):

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,8 +49,15 @@ def test_the_directory_is_private(tmp_path: Path) -> None:
     assert directory.socket.parent == directory.home
 
 
-def test_a_long_path_gets_a_short_private_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A temporary folder whose own name leaves room."""
+    with tempfile.TemporaryDirectory(prefix="r") as folder:
+        yield Path(folder)
+
+
+def test_a_long_path_gets_a_short_private_socket(tmp_path: Path, short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(short))
     directory = Directory(tmp_path / ("x" * 100), 0, 0)
     socket = directory.socket
     assert len(os.fsencode(socket)) <= SOCKET_PATH_MAX

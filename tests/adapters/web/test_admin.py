@@ -36,6 +36,7 @@ from tests.twins.memory import MemoryStore
 
 TOKEN = "made-up-admin-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+JSON = BEARER | {"Content-Type": "application/json"}
 PURCHASES = StreamKey("tiktok", EntryClass.CONVERSION)
 EVENT = b'{"type":"track","event":"Order Completed","messageId":"%s","properties":{"email":"jane@example.com"}}'
 
@@ -257,34 +258,34 @@ async def test_a_switch_while_the_store_is_away(scene: Scene) -> None:
 
 
 async def test_events_and_preview(scene: Scene, port: Port) -> None:
-    answer = await port.post("/api/events", headers=BEARER, data=b'[{"type":"page"}]')
+    answer = await port.post("/api/events", headers=JSON, data=b'[{"type":"page"}]')
     assert await answer.json() == {"success": True, "accepted": 2}
     assert scene.bodies == [b'[{"type":"page"}]']
-    assert await code_of(await port.post("/api/events", headers=BEARER, data=b"odd"), 400) == "bad_json"
-    full = await port.post("/api/events", headers=BEARER, data=b"full")
+    assert await code_of(await port.post("/api/events", headers=JSON, data=b"odd"), 400) == "bad_json"
+    full = await port.post("/api/events", headers=JSON, data=b"full")
     assert await code_of(full, 503) == "journal_full"
     assert full.headers["Retry-After"] == "7"
     answer = await port.post("/api/preview", headers=BEARER, json={"events": [1, 2]})
     assert await answer.json() == {"results": 2}
-    assert await code_of(await port.post("/api/preview", headers=BEARER, data=b"[]"), 400) == "bad_shape"
-    assert await code_of(await port.post("/api/preview", headers=BEARER, data=b"{"), 400) == "bad_json"
+    assert await code_of(await port.post("/api/preview", headers=JSON, data=b"[]"), 400) == "bad_shape"
+    assert await code_of(await port.post("/api/preview", headers=JSON, data=b"{"), 400) == "bad_json"
 
 
 async def test_a_dry_run_stores_nothing_and_must_be_spelled_right(scene: Scene, port: Port) -> None:
-    answer = await port.post("/api/events?dry_run=true", headers=BEARER, data=b"[{}]")
+    answer = await port.post("/api/events?dry_run=true", headers=JSON, data=b"[{}]")
     assert await answer.json() == {"success": True, "dry_run": True, "events": 4}
     for odd in ("yes", "1", "TRUE", ""):
-        refused = await port.post(f"/api/events?dry_run={odd}", headers=BEARER, data=b"[{}]")
+        refused = await port.post(f"/api/events?dry_run={odd}", headers=JSON, data=b"[{}]")
         assert await code_of(refused, 400) == "bad_query"
     assert scene.bodies == []
-    assert (await port.post("/api/events?dry_run=false", headers=BEARER, data=b"[{}]")).status == 200
+    assert (await port.post("/api/events?dry_run=false", headers=JSON, data=b"[{}]")).status == 200
     assert scene.bodies == [b"[{}]"]
 
 
 async def test_a_body_too_large_is_413() -> None:
     scene = Scene(AdminOptions(TOKEN, max_body=100))
     async with TestClient(TestServer(scene.app)) as port:
-        answer = await port.post("/api/events", headers=BEARER, data=b"x" * 101)
+        answer = await port.post("/api/events", headers=JSON, data=b"x" * 101)
         assert await code_of(answer, 413) == "too_large"
 
 
@@ -492,3 +493,19 @@ async def test_incidents_say_what_they_know(scene: Scene) -> None:
             assert len(told["samples"]) == 6
         unknown = await client.get("/api/incidents/tiktok-2", headers=BEARER)
         assert (unknown.status, (await unknown.json())["code"]) == (404, "unknown_incident")
+
+
+async def test_a_body_that_is_no_json_by_its_type_is_refused(port: Port, scene: Scene) -> None:
+    """A page of somebody else can post a form or plain text anywhere, but no JSON."""
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = await port.post("/api/events", headers=BEARER | {"Content-Type": kind}, data=b"[]")
+        assert await code_of(answer, 415) == "unsupported_media_type"
+    assert not scene.bodies
+    assert (await port.post("/api/destinations/tiktok/pause", headers=BEARER)).status == 200
+
+
+async def test_every_answer_keeps_to_itself(port: Port) -> None:
+    for headers in (BEARER, {}):
+        answer = await port.get("/api/status", headers=headers)
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert answer.headers["X-Frame-Options"] == "DENY"

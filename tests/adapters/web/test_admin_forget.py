@@ -80,3 +80,8 @@ async def test_a_store_that_is_away_says_so(bench: Bench, port: Port) -> None:
     bench.suppression._store.away = True  # type: ignore[attr-defined]
     assert (await ask(port, {"user_id": "u1"}))[0] == 503
     assert bench.shelves.kept[VIEWS][0] == event("u1")
+
+
+async def test_a_misspelt_wish_erases_nothing(port: Port) -> None:
+    status, document = await ask(port, {"user_id": "u1", "dryrun": True})
+    assert (status, document["code"]) == (400, "bad_shape")

@@ -17,10 +17,11 @@ import orjson
 import pytest
 from aiohttp import web
 
-from relay.adapters.web import intake_webhook
 from relay.adapters.web.intake import build_intake
 from relay.adapters.web.intake_answers import MESSAGES, STATUS
 from relay.adapters.web.intake_options import IntakeOptions, SourceOptions
+from relay.adapters.web.intake_reading import Bounds, ReadingRoom
+from relay.adapters.web.listener import Limits, Listener
 from relay.core.errors import StoreTrouble, StoreUnavailable
 from relay.core.event import DEFAULT_SOURCE, JsonObject
 from relay.core.notices import EventsReceived, Notice, Outcome, SenderRefused, Why
@@ -44,6 +45,9 @@ EVENT = {"type": "track", "event": "Order Completed", "messageId": "1"}
 BODY = orjson.dumps(EVENT)
 BASIC = {"Authorization": "Basic " + base64.b64encode(KEY + b":").decode()}
 SIGNED = {"X-Signature": sign(BODY, SECRET)}
+
+
+BOUNDS, LIMITS = Bounds(), Limits()
 
 
 def everything(_: JsonObject) -> tuple[str, ...]:
@@ -75,14 +79,17 @@ class Answer(NamedTuple):
 class Port:
     """A served intake with its parts in reach."""
 
-    def __init__(self, options: IntakeOptions) -> None:
+    listener: Listener
+
+    def __init__(self, options: IntakeOptions, bounds: Bounds) -> None:
         self.inbox, self.clock = ListInbox(), FakeClock()
         self.told: list[Notice] = []
         self.readiness = (True, "")
         self.appender = Appender(self.inbox, 10**9)
         route = Route("web", frozenset({"TikTok Conversions"}), everything, frozenset({"CompletePayment"}))
         intake = Intake(self.appender, lambda _source: [route], self.clock, self.told.append)
-        self.app = build_intake(options, intake, lambda: self.readiness, self.clock, self.told.append)
+        self.room = ReadingRoom(bounds)
+        self.app = build_intake(options, intake, lambda: self.readiness, self.clock, self.told.append, self.room)
         self.number = 0
 
     async def send(
@@ -121,9 +128,10 @@ async def answer(reader: asyncio.StreamReader) -> Answer:
 
 
 @asynccontextmanager
-async def serving(options: IntakeOptions) -> AsyncIterator[Port]:
-    port, stopping = Port(options), asyncio.Event()
-    runner = web.ServerRunner(web.Server(port.app, access_log=None))
+async def serving(options: IntakeOptions, bounds: Bounds = BOUNDS, limits: Limits = LIMITS) -> AsyncIterator[Port]:
+    port, stopping = Port(options, bounds), asyncio.Event()
+    port.listener = Listener(port.app, "intake", limits, port.told.append)
+    runner = web.ServerRunner(port.listener)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -179,7 +187,7 @@ async def test_the_limit_holds_for_a_body_that_comes_with_its_head(over: int, pa
 
 async def test_a_small_body_is_taken_from_where_it_lies(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """Should aiohttp keep bodies elsewhere one day, this says that the quick way is gone."""
-    monkeypatch.setattr(intake_webhook, "read_body", None)
+    monkeypatch.setattr(ReadingRoom, "reading", None)
     (found,) = await exchange(port, signed(sized(900)))
     assert found.ok
 

@@ -12,7 +12,7 @@ import pytest
 
 from relay.adapters.web.intake_options import IntakeOptions, SourceOptions
 from relay.core.event import DEFAULT_SOURCE
-from relay.core.notices import Outcome, SenderRefused, Why
+from relay.core.notices import Outcome, RequestRefused, SenderRefused, Why
 from relay.core.segment.signature import sign
 from tests.adapters.web.test_intake import BASIC, BODY, EVENT, KEY, SECRET, SIGNED, TOKEN, Port, serving
 
@@ -119,7 +119,7 @@ async def test_settings_name_the_public_address_where_one_is_configured() -> Non
 async def test_nobody_elses_settings(port: Port, path: str, host: str) -> None:
     found = await port.send("GET", f"/v1/projects/{path}/settings", {"Host": host})
     assert (found.status, found.code()) == (404, "unknown_source")
-    assert not port.told
+    assert all(isinstance(notice, RequestRefused) for notice in port.told), "refused, and no event of anybody"
 
 
 async def test_settings_are_for_browsers_too(port: Port) -> None:

@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.notices import Why
-from relay.core.segment.envelope import Envelope, Unreadable, deeper_than, open_envelope
+from relay.core.segment.envelope import (
+    LENIENT_LIMIT,
+    LENIENT_VALUES,
+    Envelope,
+    Unreadable,
+    deeper_than,
+    open_envelope,
+    values_in,
+)
 
 EVENT = {"type": "track", "event": "Order Completed", "messageId": "1"}
 OTHER = {"type": "page", "messageId": "2"}
@@ -186,3 +194,12 @@ def test_depth_is_counted_in_containers(depth: int, kind: str) -> None:
     assert deeper_than(value, depth - 1)
     assert not deeper_than(value, depth)
     assert not deeper_than("text", 0)
+
+
+def test_what_would_cost_too_much_is_not_parsed_leniently() -> None:
+    """A second, lenient look takes many times as long."""
+    assert values_in(b'{"a":[1,2],"b":{}}') >= 5
+    assert refusal(b"[" + b"1," * LENIENT_VALUES + b"NaN]") is Why.BAD_JSON
+    assert opened(b'{"type":"track","a":[' + b"1," * 1000 + b"NaN]}").items
+    assert refusal(b'["' + b"\xff" * LENIENT_LIMIT + b'"]') is Why.BAD_JSON
+    assert opened(b'{"type":"track","a":"' + b"x" * LENIENT_LIMIT + b'"}').items

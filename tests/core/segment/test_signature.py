@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.segment import signature as module
-from relay.core.segment.signature import CLASSIC_LIMIT, Cover, cover, sign
+from relay.core.segment.signature import CLASSIC_LIMIT, FIRST_LIMIT, Cover, cover, sign
 
 SECRET = b"example-shared-secret"
 EVENT = (
@@ -216,3 +216,12 @@ def test_every_secret_is_compared_in_constant_time_whichever_fits(monkeypatch: p
         compared.clear()
         assert cover(sign(EVENT, SECRET), EVENT, secrets) is Cover.ALL
         assert len(compared) == len(secrets)
+
+
+def test_the_first_element_is_looked_for_where_an_event_can_end() -> None:
+    """Nobody may have megabytes parsed before having proved anything."""
+    first = b'{"a":"\xc3\xa9"}'
+    long = b"[" + first + b',"' + "é".encode() * FIRST_LIMIT + b'"]'
+    assert cover(sign(first, b"s"), long, [b"s"]) is Cover.FIRST
+    huge = b'{"a":"' + b"x" * FIRST_LIMIT + b'"}'
+    assert cover(sign(huge, b"s"), b"[" + huge + b"]", [b"s"]) is Cover.NOTHING

@@ -201,7 +201,7 @@ FORGOTTEN = record(
         "success": {"const": True},
         "owed": count(),
         "dead_letters": count(),
-        "archived": count(),
+        "archive": count(),
         "leased": count("Being sent right now; they end as forgotten when they come back."),
         "unreadable": count("Sealed with a key that is not here."),
         "looked_at": count(),

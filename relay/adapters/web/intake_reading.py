@@ -1,0 +1,156 @@
+"""Reading bodies: bounded in size, in time, and in what all of them together take of the memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from aiohttp import ClientPayloadError, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from relay.core.notices import Why
+from relay.core.segment.envelope import Unreadable, values_in
+
+PATIENCE_S = 10.0  # a body may pause so long before its rate is looked at
+SMALL = 32 * 1024  # bytes; requests up to here have a third more room: they must not wait for a few large ones
+MAX_VALUES = 1_000_000  # ten thousand events of a hundred values; before parsing, for that is what costs
+VALUE_BYTES = 150  # what a parsed value takes of the memory, more or less
+CROWDED = Unreadable(Why.OVERLOADED, "too many large requests at once: send again")
+TOO_DENSE = Unreadable(Why.TOO_LARGE, f"more than {MAX_VALUES} values in one request: send smaller batches")
+
+
+class Bounds(NamedTuple):
+    """``in_flight``: bytes of all requests together. ``seconds`` a body may take in all.
+
+    ``rate``: bytes a second, as they come over the wire, that a body must keep to on average.
+    """
+
+    in_flight: int = 96 * 1024**2
+    seconds: float = 120.0
+    rate: int = 500
+
+
+class ReadingRoom:
+    """The memory that requests share from their first byte until their answer."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.used = 0
+        self._turn = asyncio.Lock()
+
+    def reading(self) -> Reading:
+        """One request's part of the room; to be entered, and left when it has its answer."""
+        return Reading(self)
+
+    async def turn(self) -> None:
+        """Wait until no other large body is looked at in this turn of the loop: small requests come in between.
+
+        However many bombs are being unpacked, a turn of the loop takes as long as one piece of one of them.
+        """
+        await self._turn.acquire()
+        asyncio.get_running_loop().call_soon(self._turn.release)
+
+
+class Reading:
+    """What one request takes of the room."""
+
+    __slots__ = ("_held", "_room")
+
+    def __init__(self, room: ReadingRoom) -> None:
+        self._room = room
+        self._held = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._room.used -= self._held
+        self._held = 0
+
+    async def body(self, request: web.BaseRequest, limit: int) -> bytes | Unreadable:
+        """The decompressed body, given up as soon as it is known to be over ``limit`` bytes or to break a bound.
+
+        Not ``request.read()``: that one lets gzip unfold into pieces as large as the whole limit before it looks at
+        them.
+        """
+        if (request.content_length or 0) > limit:
+            return too_large(limit)
+        body = body_at_hand(request, limit)
+        if body is None:
+            return await self._read(request, limit)
+        if isinstance(body, Unreadable) or self._hold(len(body), values_in(body)):
+            return body
+        return CROWDED
+
+    async def _read(self, request: web.BaseRequest, limit: int) -> bytes | Unreadable:
+        try:
+            chunks = await self._chunks(request, limit)
+        except (HttpProcessingError, ClientPayloadError, web.RequestPayloadError):
+            return Unreadable(Why.BAD_ENCODING, "")
+        except TimeoutError:
+            return Unreadable(Why.TOO_SLOW, "the body came too slowly: send smaller batches, or again later")
+        if isinstance(chunks, Unreadable):
+            return chunks
+        body = b"".join(chunks)
+        if len(body) > SMALL:
+            await self._room.turn()
+        return body
+
+    async def _chunks(self, request: web.BaseRequest, limit: int) -> list[bytes] | Unreadable:
+        content, bounds = request.content, self._room.bounds
+        start = asyncio.get_running_loop().time()
+        chunks: list[bytes] = []
+        size = values = 0
+        async with asyncio.timeout_at(start + min(PATIENCE_S, bounds.seconds)) as bound:
+            while chunk := await content.readany():
+                chunks.append(chunk)
+                size += len(chunk)
+                values += values_in(chunk)
+                if size > limit:
+                    return too_large(limit)
+                if values > MAX_VALUES:
+                    return TOO_DENSE
+                if not self._hold(size, values):
+                    return CROWDED
+                earned = PATIENCE_S + content.total_raw_bytes / bounds.rate
+                bound.reschedule(start + min(earned, bounds.seconds))
+                if size > SMALL:
+                    await self._room.turn()  # what unpacks to more is there at once: reading alone would never yield
+        return chunks
+
+    def _hold(self, size: int, values: int) -> bool:
+        """Take room for a body of ``size`` bytes and its ``values``; False when others have taken it.
+
+        Alone, a request may take any size: otherwise it could never pass.
+        """
+        others, most = self._room.used - self._held, self._room.bounds.in_flight
+        wanted = size + VALUE_BYTES * values
+        if others and others + wanted > (most if size > SMALL else most * 4 // 3):
+            return False
+        self._held = wanted
+        self._room.used = others + wanted
+        return True
+
+
+def body_at_hand(request: web.BaseRequest, limit: int) -> bytes | Unreadable | None:
+    """The body if all of it came in one piece with the head, as small ones do; None when it has to be read.
+
+    Looked at where aiohttp keeps it, not read: a read makes aiohttp start its parser once more for whatever may have
+    waited behind the body (3.14: 4 of 80 µs a request). Behind an end of file nothing waits.
+    """
+    content = request.content
+    pieces: Sequence[bytes] = getattr(content, "_buffer", ())
+    if len(pieces) != 1 or not content.is_eof() or content.exception() is not None:
+        return None
+    body = pieces[0]
+    if type(body) is not bytes:  # another version of aiohttp keeps it in another way
+        return None
+    return body if len(body) <= limit else too_large(limit)
+
+
+def too_large(limit: int) -> Unreadable:
+    """A body over ``limit`` bytes, with a hint."""
+    hint = f"the body is over {limit} bytes when decompressed: send smaller batches (500 events are plenty)"
+    return Unreadable(Why.TOO_LARGE, hint)
