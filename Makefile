@@ -29,7 +29,9 @@ run: $(VENV)/.runtime ## install on first use, then start the relay with a simul
 
 test: $(VENV)/.dev ## install on first use, then run every test
 	@echo "==> Running every test (under 8 minutes; what needs an optional tool is skipped with its reason)"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not alone"
+	@echo "==> And those that measure time, by themselves"
+	@$(BIN)/python -m pytest -q -m alone
 
 check: $(VENV)/.dev ## ruff, mypy --strict, floors and purity, known vulnerabilities
 	$(BIN)/ruff check relay tests

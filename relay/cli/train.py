@@ -24,7 +24,7 @@ APART_MS = 3 * 86_400_000
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=SHIPPED, help="Folder to write into.")
 @click.option("--number", type=click.IntRange(1, 30), help="Its number; the next free one by default.")
 def train_dictionary(file: Path | None, out: Path, number: int | None) -> None:
-    """Train a dictionary of 64 KB from FILE (one event a line), or from made-up traffic without one."""
+    """Train a dictionary of 110 KB from FILE (one event a line), or from made-up traffic without one."""
     number = number or max(load_dictionaries((SHIPPED, out)), default=0) + 1
     events = file.read_bytes().splitlines() if file else made_up()
     try:

@@ -225,6 +225,7 @@ async def test_a_full_memory_takes_no_replay_and_loses_none() -> None:
         await store.close()
 
 
+@pytest.mark.alone
 async def test_archiving_and_replaying_go_in_pieces_below_ten_milliseconds(store: RedisStore) -> None:
     events = traffic(3, SystemClock().now_ms())
     raws = [orjson.dumps(next(events)) for _ in range(100)]

@@ -277,6 +277,7 @@ async def test_a_key_of_a_wrong_type_ends_nothing(redis_store: RedisStore, make:
     assert await everything(redis_store) == before
 
 
+@pytest.mark.alone
 async def test_shedding_goes_in_pieces_below_ten_milliseconds(running_valkey: Path) -> None:
     client = connect(f"unix://{running_valkey}")
     store = await RedisStore.open(client, STREAMS, SystemClock(), StoreOptions(sheds=True))
@@ -303,6 +304,7 @@ async def test_shedding_goes_in_pieces_below_ten_milliseconds(running_valkey: Pa
     await store.close()
 
 
+@pytest.mark.alone
 async def test_a_long_standby_is_measured_and_lapses_in_pieces_below_ten_milliseconds(running_valkey: Path) -> None:
     client = connect(f"unix://{running_valkey}")
     store = await RedisStore.open(client, STREAMS, SystemClock(), StoreOptions(retention_ms=1))
@@ -461,6 +463,7 @@ async def test_the_intakes_own_letters_are_bounded_in_bytes_and_age(redis_store:
     assert len(await store.dead_letters.list("-", limit=1000)) <= 501
 
 
+@pytest.mark.alone
 async def test_a_full_group_of_real_events_stays_far_below_ten_milliseconds(redis_store: RedisStore) -> None:
     """The best of three rounds: the server shares its core with whatever else this machine does."""
     rounds = [await mean_and_slow(redis_store, number) for number in range(3)]

@@ -156,6 +156,7 @@ def besieged_relay(folder: Path) -> Iterator[Relay]:
             relay.stop()
 
 
+@pytest.mark.alone
 @pytest.mark.e2e
 @pytest.mark.timeout(180)
 def test_a_short_siege(tmp_path: Path) -> None:

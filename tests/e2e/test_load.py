@@ -249,6 +249,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("load")
 
 
+@pytest.mark.alone
 @pytest.mark.e2e
 @pytest.mark.timeout(180)
 def test_no_acknowledged_event_is_lost_when_redis_restarts_under_load(short: Path) -> None:

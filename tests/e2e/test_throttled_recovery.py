@@ -212,6 +212,7 @@ def check(found: dict[str, float], until_closed_s: float, seconds_above: int) ->
     assert found["seconds_above"] <= seconds_above
 
 
+@pytest.mark.alone
 @pytest.mark.e2e
 @pytest.mark.timeout(240)
 def test_half_a_minute_of_outage_drains_as_fast_as_tiktok_takes_it(tmp_path: Path) -> None:

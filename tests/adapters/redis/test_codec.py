@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.adapters.redis.codec import PLAIN, SHIPPED, Codec, Undecodable, load_dictionaries
+from relay.adapters.redis.train import SIZE
 from relay.simulator.traffic import traffic
 
 HELD_OUT_SEED = 4711
@@ -37,7 +38,7 @@ def test_the_shared_examples_take_less_than_a_third(shared: Path) -> None:
 def test_shipped_dictionaries_are_small_and_numbered() -> None:
     found = load_dictionaries()
     assert found
-    assert all(len(data) <= 65_536 for data in found.values())
+    assert all(len(data) <= SIZE for data in found.values())
     assert {f"{number}.dict" for number in found} == {file.name for file in SHIPPED.glob("*.dict")}
 
 

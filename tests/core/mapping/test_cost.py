@@ -127,18 +127,21 @@ def times_the_codec(event: Json, slug: str, enough: float) -> float:
     return lowest
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("slug", SLUGS)
 @pytest.mark.parametrize("name", EVENTS)
 def test_no_event_costs_more_than_twenty_times_its_codec(name: str, slug: str) -> None:
     assert times_the_codec(EVENTS[name], slug, TIMES) <= TIMES
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("slug", SLUGS)
 @pytest.mark.parametrize("name", DEAR)
 def test_what_is_dear_has_a_bound(name: str, slug: str) -> None:
     assert times_the_codec(DEAR[name], slug, DEAREST) <= DEAREST
 
 
+@pytest.mark.alone
 def test_ten_thousand_products_do_not_stall_the_loop() -> None:
     """They take 15 ms or so, with their serialisation: 1.5 microseconds a product."""
     product = {"product_id": "SKU-1", "name": "Mug", "price": 12.5, "quantity": 2, "category": "Kitchen", "brand": "B"}
