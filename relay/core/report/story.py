@@ -84,9 +84,11 @@ def lead(document: JsonObject) -> Iterator[str]:
         yield f"From {since} to {until} UTC ({took}), {causes}{reason}."
     entries = document["entries"]
     late = f", {number(entries['late'])} of them more than a minute after they came in" if entries["late"] else ""
+    waiting = "are still waiting" if document["open"] else "were on their way when it closed"
     yield (
         f"{plural(entries['owed_before'] + entries['arrived'], 'event')} had to be delivered to"
-        f" {document['destination']}: {number(entries['delivered'])} were accepted by TikTok{late}. {fate(entries)}"
+        f" {document['destination']}: {number(entries['delivered'])} were accepted by TikTok{late}."
+        f" {fate(entries, waiting)}"
     )
 
 
@@ -95,8 +97,8 @@ def as_of(document: JsonObject) -> str:
     return f"{moment(document['as_of'])} UTC"
 
 
-def fate(entries: JsonObject) -> str:
-    """What became of the others."""
+def fate(entries: JsonObject, waiting: str) -> str:
+    """What became of the others. ``waiting``: how to call what is owed at the end of the report."""
     lost, doubt = sum(entries["lost"].values()), sum(entries["in_doubt"].values())
     said = [
         text
@@ -105,7 +107,7 @@ def fate(entries: JsonObject) -> str:
             (doubt, f"{number(doubt)} are in doubt"),
             (entries["refused"], f"{number(entries['refused'])} were refused by TikTok"),
             (entries["unmappable"], f"{number(entries['unmappable'])} could not be mapped"),
-            (entries["owed_after"], f"{number(entries['owed_after'])} are still waiting"),
+            (entries["owed_after"], f"{number(entries['owed_after'])} {waiting}"),
             (lost, f"{number(lost)} were lost"),
         )
         if count
@@ -151,6 +153,7 @@ def ledger(document: JsonObject) -> Table:
         ("came in during it", entries["arrived"], ""),
         ("requeued by operators", entries["requeued"], ""),
     ]
+    waiting = "still waiting" if document["open"] else "on their way when it closed"
     ended = [
         ("accepted by TikTok", entries["delivered"], money(document["value"]["delivered"])),
         ("expired: older than the destination accepts", entries["expired"], worth(dead, "expired")),
@@ -161,7 +164,7 @@ def ledger(document: JsonObject) -> Table:
         ("wanted by no subscription any more", entries["unmatched"], ""),
         ("lapsed: stood by too long, somebody else sends them", entries["lapsed"], ""),
         *((f"lost: {name}", count, "") for name, count in entries["lost"].items()),
-        ("still waiting", entries["owed_after"], money(document["value"]["owed_after"])),
+        (waiting, entries["owed_after"], money(document["value"]["owed_after"])),
     ]
     rows = [row for row in came[:2] if row] + [row for row in came[2:] if row[1]]
     total = ("in all", sum(row[1] for row in came), "")
