@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,6 +43,37 @@ def described(relay: Relay, folder: Path) -> Path:
     return file
 
 
+def undescribed(value: Any, schema: Any, whole: Any, place: str = "") -> Iterator[str]:
+    """Members that are served and that the description does not know."""
+    while isinstance(schema, dict) and "$ref" in schema:
+        schema = whole["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    for one in schema.get("anyOf", ()):
+        if value is not None and one != {"type": "null"}:
+            yield from undescribed(value, one, whole, place)
+    if isinstance(value, list) and "items" in schema:
+        for item in value:
+            yield from undescribed(item, schema["items"], whole, f"{place}[]")
+    if isinstance(value, dict) and "properties" in schema:
+        yield from (f"{place}.{name}" for name in value.keys() - schema["properties"].keys())
+        for name in value.keys() & schema["properties"].keys():
+            yield from undescribed(value[name], schema["properties"][name], whole, f"{place}.{name}")
+
+
+def demand_described(relay: Relay) -> None:
+    """What operators look at has no member that the description keeps to itself."""
+    whole = relay.admin("/api/openapi.json")
+    looks = {
+        "/api/status": "/api/status",
+        "/api/dead-letters": "/api/dead-letters?destination=-",
+        "/api/incidents": "/api/incidents",
+        "/api/replays": "/api/replays",
+        "/api/trace": "/api/trace?message_id=after",
+    }
+    for path, url in looks.items():
+        schema = whole["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        assert not [*undescribed(relay.admin(url), schema, whole)], path
+
+
 def prove(relay: Relay, simulator: Simulator, folder: Path, examples: int) -> None:
     description = described(relay, folder)
     admin = attack(
@@ -54,6 +87,8 @@ def prove(relay: Relay, simulator: Simulator, folder: Path, examples: int) -> No
     intake = attack(description, relay.url, INTAKE, examples, f"X-Relay-Token: {TOKEN}", f"Authorization: {WRITE_KEY}")
     print(admin[-300:], intake[-300:])
     assert "task_crashed" not in relay.tail(100_000)
+    assert "Traceback" not in relay.tail(100_000)
+    demand_described(relay)
 
 
 @pytest.mark.e2e

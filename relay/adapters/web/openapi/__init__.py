@@ -13,7 +13,8 @@ from relay.core.event import JsonObject
 
 ABOUT = (
     "Keeps Segment events durably while TikTok cannot take them, and sends them on, shaped as Segment would have."
-    " Events come in on the intake port; operators use the admin port."
+    " Events come in on the intake port; operators use the admin port. `X-Request-Id` of a request comes back on"
+    " its answer when it is harmless. What is no proper HTTP is answered 400 or 408 in the shape of `Problem`."
 )
 
 
@@ -55,15 +56,18 @@ def _security() -> JsonObject:
 
 def _responses() -> JsonObject:
     problem = content(ref("Problem"))
-    seconds = {
-        "Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "string", "pattern": r"^\d+$"}}
-    }
+    named = {"X-Request-Id": _header("The sender's, if it is harmless, else a new one: to find it in the log.")}
+    later = {**named, "Retry-After": _header("Seconds.", pattern=r"^[0-9]+$")}
     return {
-        "Refused": {"description": "Sending it again will not help.", "content": problem},
-        "Declined": {"description": "Not done; `code` says why.", "content": problem},
-        "Later": {"description": "Nothing was taken: send it again later.", "content": problem, "headers": seconds},
-        "NoStore": {"description": "The store cannot do that now.", "content": problem, "headers": seconds},
+        "Refused": {"description": "Sending it again will not help.", "content": problem, "headers": named},
+        "Declined": {"description": "Not done; `code` says why.", "content": problem, "headers": named},
+        "Later": {"description": "Nothing was taken: send it again later.", "content": problem, "headers": later},
+        "NoStore": {"description": "The store cannot do that now.", "content": problem, "headers": later},
     }
+
+
+def _header(about: str, **more: str) -> JsonObject:
+    return {"description": about, "required": True, "schema": {"type": "string", **more}}
 
 
 def _schemas() -> JsonObject:

@@ -51,8 +51,8 @@ def paths() -> JsonObject:
 
 
 def _answers(about: str, schema: JsonObject, problems: Sequence[str] = ()) -> Mapping[str, JsonObject]:
-    """A success, what everybody may meet here, and ``problems`` of one's own."""
-    refused = {status: ref("Declined", "responses") for status in ("401", "403", *problems)}
+    """A success, what everybody may meet here, and ``problems`` of one's own. 415: a body, and not as JSON."""
+    refused = {status: ref("Declined", "responses") for status in ("401", "403", "415", *problems)}
     return {"200": said(about, schema), **refused, "503": ref("NoStore", "responses")}
 
 

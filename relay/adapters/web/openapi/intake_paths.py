@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from relay.adapters.web.intake_tracking import FULL_NAMES, JITSU
-from relay.adapters.web.openapi.pieces import in_path, listing, operation, record, ref, said
+from relay.adapters.web.openapi.pieces import JSON, in_path, listing, operation, record, ref, said
 from relay.core.event import JsonObject
 from relay.core.segment.decode import TYPE_BY_PATH
 
@@ -64,6 +64,7 @@ def _tracking(name: str, kind: str | None) -> JsonObject:
         f"{said_by_path} from SDKs",
         _heard(),
         body=_ANYTHING if kind is None else _TYPED,
+        media=(JSON, "text/plain"),  # browsers and the Kotlin SDK
         security=_SDK,
     )
     return _path(post=heard, options=_preflight(name))
@@ -82,7 +83,7 @@ def _jitsu(prefix: str) -> JsonObject:
 def _heard() -> JsonObject:
     return {
         "200": said("Durable.", ref("Success")),
-        **{status: ref("Refused", "responses") for status in ("400", "401", "413")},
+        **{status: ref("Refused", "responses") for status in ("400", "401", "408", "413")},
         **{status: ref("Later", "responses") for status in ("429", "503")},
     }
 

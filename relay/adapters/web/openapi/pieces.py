@@ -118,17 +118,20 @@ def operation(
     about: str = "",
     parameters: Sequence[JsonObject] = (),
     body: JsonObject | None = None,
+    media: Sequence[str] = (JSON,),
     security: Sequence[Mapping[str, Sequence[str]]] | None = None,
-    body_required: bool = True,
 ) -> JsonObject:
-    """One method of one path. ``security`` None: as the document says; empty: open to everybody."""
+    """One method of one path. ``security`` None: as the document says; empty: open to everybody.
+
+    ``media``: content types that a body may have.
+    """
     found: JsonObject = {"operationId": name, "summary": summary, "responses": {**answers}}
     if about:
         found["description"] = about
     if parameters:
         found["parameters"] = [*parameters]
     if body is not None:
-        found["requestBody"] = {"required": body_required, "content": content(body)}
+        found["requestBody"] = {"required": True, "content": {kind: {"schema": body} for kind in media}}
     if security is not None:
         found["security"] = [dict(way) for way in security]
     return found

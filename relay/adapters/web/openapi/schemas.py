@@ -129,6 +129,8 @@ STATUS = record(
         "destinations": listing(ref("Destination")),
         "streams": listing(ref("Stream")),
         "intake_dead_letters": maybe(count("Accepted by HTTP, and no events.")),
+        "archive": maybe(ref("Archive")),
+        "replay": maybe(ref("Replay")),
     },
     optional=("version", "role", "sandbox", "durability"),
 )
