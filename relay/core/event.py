@@ -127,13 +127,15 @@ class Claimed:
     """What a claim returned: a lease, its entries (never empty) and the store's own clock.
 
     ``fresh``: nobody held the range before, or who did proved that TikTok has nothing of it. No comparison of times can
-    tell: a range may be claimed twice within one millisecond.
+    tell: a range may be claimed twice within one millisecond. ``cut``: these live entries end before something old (out
+    of a file, say), so that there may be more behind it.
     """
 
     lease: Lease
     entries: tuple[Entry, ...]
     now_ms: int
     fresh: bool
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ class Pair:
         if one is not None and other is not None:
             assert [told(entry) for entry in one.entries] == [told(entry) for entry in other.entries]
             assert one.lease.number == other.lease.number
-            assert one.fresh == other.fresh
+            assert (one.fresh, one.cut) == (other.fresh, other.cut)
             self.held.append((one, other))
 
     async def settle(self) -> None:

@@ -22,14 +22,18 @@ class HangingTikTok(ScriptedTikTok):
 
 
 class SlowTikTok:
-    """Two seconds a call."""
+    """So many seconds a call. ``at``: when each event was stored first."""
 
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
+    def __init__(self, rig: Rig, seconds: float = 2.0) -> None:
+        self._rig, self._seconds = rig, seconds
+        self.at: dict[str, float] = {}
 
     async def send(self, call: Call) -> Reply:
-        await self._rig.clock.sleep(2)
-        return await self._rig.tiktok.send(call)
+        await self._rig.clock.sleep(self._seconds)
+        reply = await self._rig.tiktok.send(call)
+        for id_ in self._rig.tiktok.calls[-1]:
+            self.at.setdefault(id_, self._rig.clock.monotonic())
+        return reply
 
 
 async def test_what_is_owed_is_delivered_in_full_calls_and_told() -> None:
@@ -408,3 +412,21 @@ async def test_notices_equal_the_books() -> None:
         "dead:expired": 6,
     }
     assert all(books[ending] == count for (of, ending), count in told_ledger(rig.told).items() if of == stream)
+
+
+async def test_fresh_entries_between_pieces_of_a_file_do_not_gather_behind_each_other() -> None:
+    """A live claim ends where something old begins; taken for "little there", each piece would wait for two seconds."""
+    rig, born, late = Rig(), dict[str, float](), list[float]()
+    slow = SlowTikTok(rig, 0.5)
+    async with rig.running(rig.destination(sender=slow, concurrency=2)) as delivery:
+        await rig.clock.advance(5)
+        for tenth in range(300):
+            if tenth % 3 == 0:
+                await rig.owe(500, received_ms=rig.clock.now_ms() - 3_600_000)
+            for id_ in await rig.owe(10):
+                born[id_] = rig.clock.monotonic()
+            delivery.wake()
+            await rig.clock.advance(0.1)
+        late += [slow.at[id_] - at for id_, at in born.items() if id_ in slow.at]
+    assert len(late) > 2_500, "nearly all of 3,000"
+    assert max(late) < 5, "four calls a second, a hundred fresh entries a second, and five times as many out of a file"

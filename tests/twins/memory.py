@@ -91,15 +91,16 @@ class MemoryOwed:
         for due, ids in one.runs(now):
             cut = bisect_right(ids, one.mark)
             wanted = ids[:cut] if lane is Lane.BACKLOG else ids[cut:]
+            old = None
             if lane is Lane.LIVE and due is None:
-                old = (at for at, id_ in enumerate(wanted) if at and self._old(one.entries[id_], now))
-                wanted = wanted[: next(old, None)]
-            taken = self._take(one, wanted, limit, max_bytes)
+                old = next((at for at, id_ in enumerate(wanted) if at and self._old(one.entries[id_], now)), None)
+            taken = self._take(one, wanted[:old], limit, max_bytes)
             if taken:
                 lease = self._lease(one, due, ids, taken, now)
                 first, last = text(lease.first), text(lease.last)
                 public = Lease(stream, lane, first, last, lease.number, lease.due_ms, lease.first_ms)
-                return Claimed(public, tuple(one.entries[id_] for id_ in taken), now, fresh=due is None)
+                entries = tuple(one.entries[id_] for id_ in taken)
+                return Claimed(public, entries, now, fresh=due is None, cut=len(taken) == old and len(taken) < limit)
         return None
 
     def _old(self, entry: Entry, now: int) -> bool:

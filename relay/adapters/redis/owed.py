@@ -84,9 +84,9 @@ class RedisOwed:
         lease = Lease(stream, lane, first_id.decode(), last_id.decode(), number, due_ms, first_ms)
         while True:
             try:
-                return Claimed(lease, self._entries(reply[8:], doubts), now_ms, bool(fresh))
+                return Claimed(lease, self._entries(reply[8:], doubts), now_ms, bool(fresh & 1), cut=bool(fresh & 2))
             except Locked as locked:
-                await self._leave(lease, locked, Rest.UNCLAIM if fresh else Rest.RELEASE)
+                await self._leave(lease, locked, Rest.UNCLAIM if fresh & 1 else Rest.RELEASE)
 
     async def _leave(self, lease: Lease, locked: Locked, rest: Rest) -> None:
         """To who has the key: given back as they were, nothing of them is ended. Unless such a key never was."""

@@ -4,8 +4,9 @@
 -- KEYS  owed, leases, mark
 -- ARGV  lane (live or backlog), entries at most, bytes of e at most, lease in ms, age in ms at which an entry is no
 --       longer live
--- Reply {now, first id, last id, number, due, time of first claim, 1 when fresh (nobody held it before), doubts, then id,
--- e, m of each entry}; {now} when there is none. Doubts: position from 0, time and release of entries that were letters
+-- Reply {now, first id, last id, number, due, time of first claim, 1 when fresh (nobody held it before) + 2 when it ends
+-- before something old, doubts, then id, e, m of each entry}; {now} when there is none. Doubts: position from 0, time and
+-- release of entries that were letters
 local MOST, PAGE = 1000, 200 -- entries that came old and are passed in one claim: about 2 ms
 local owed, leases, mark_key = KEYS[1], KEYS[2], KEYS[3]
 local lane, limit, max_bytes = ARGV[1], whole(ARGV[2], 1, 10000), whole(ARGV[3], 1, BOUND)
@@ -124,7 +125,8 @@ local function take(from, to, young)
     for _, entry in ipairs(some) do
       bytes = bytes + #entry[2][2]
       -- The first entry always fits, however large: otherwise it could never leave.
-      if entries > 0 and (bytes > max_bytes or young and too_old(entry[2][4] or '', now)) then return taken, last, entries end
+      local old = young and too_old(entry[2][4] or '', now)
+      if entries > 0 and (bytes > max_bytes or old) then return taken, last, entries, old end
       if entry[2][5] then
         local first_ms, released = doubt_of(entry[2])
         doubts[#doubts + 1], doubts[#doubts + 2], doubts[#doubts + 3] = entries, first_ms, released
@@ -165,5 +167,5 @@ end
 if not gap then return none() end
 local to = wall and '(' .. wall.first or high
 if lane == 'backlog' and not (wall and not before(mark, wall.from)) then to = mark_id end
-local taken, last, entries = take(gap.id, to, lane == 'live')
-return grant(taken, last, entries, now, 1)
+local taken, last, entries, cut = take(gap.id, to, lane == 'live')
+return grant(taken, last, entries, now, cut and 3 or 1)
