@@ -27,7 +27,9 @@ TOO_DENSE = Unreadable(Why.TOO_LARGE, "too many values for one request: send sma
 class Bounds(NamedTuple):
     """``in_flight``: bytes of all requests together, but for one that finds no room.
 
-    ``seconds`` a body may take in all. ``rate``: bytes a second, as they come over the wire, that a body must keep to on average.
+    ``seconds`` a body may take in all.
+
+    ``rate``: bytes a second, as they come over the wire, that a body must keep to on average.
     """
 
     in_flight: int = 96 * 1024**2
