@@ -15,8 +15,9 @@ from relay.core.segment.envelope import Unreadable, values_in
 
 PATIENCE_S = 10.0  # a body may pause so long before its rate is looked at
 SMALL = 32 * 1024  # bytes; requests up to here have a third more room: they must not wait for a few large ones
-# Ten thousand events of a hundred values; counted before parsing, for that is what costs. A body may have more of them
-# if it is as long as events make it: those of shops have 17 to 23 bytes a value, what is made to hurt has two.
+# Ten thousand events of a hundred values; counted before parsing, for that is what costs: a million may block the loop
+# for half a second. A body that nobody parses before its sender has proved who it is may have more, if it is as long as
+# events make it: those of shops have 17 to 23 bytes a value.
 MANY_VALUES = 1_000_000
 BYTES_A_VALUE = 16
 VALUE_BYTES = 150  # what a parsed value takes of the memory, more or less
@@ -79,8 +80,10 @@ class Reading:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._let_go()
 
-    async def body(self, request: web.BaseRequest, limit: int) -> bytes | Unreadable:
+    async def body(self, request: web.BaseRequest, limit: int, *, proved: bool = False) -> bytes | Unreadable:
         """The decompressed body, given up as soon as it is known to be over ``limit`` bytes or to break a bound.
+
+        ``proved``: it is parsed only when its sender has proved who it is, so it may have as many values as it is long.
 
         Not ``request.read()``: that one lets gzip unfold into pieces as large as the whole limit before it looks at
         them.
@@ -89,14 +92,14 @@ class Reading:
             return too_large(limit)
         body = body_at_hand(request, limit)
         if body is None:
-            return await self._read(request, limit)
+            return await self._read(request, limit, BYTES_A_VALUE if proved else limit)
         if isinstance(body, Unreadable):
             return body
         return body if self._hold(len(body), values_in(body)) else CROWDED
 
-    async def _read(self, request: web.BaseRequest, limit: int) -> bytes | Unreadable:
+    async def _read(self, request: web.BaseRequest, limit: int, value_bytes: int) -> bytes | Unreadable:
         try:
-            chunks = await self._chunks(request, limit)
+            chunks = await self._chunks(request, limit, value_bytes)
         except (HttpProcessingError, ClientPayloadError, web.RequestPayloadError):
             return Unreadable(Why.BAD_ENCODING, "")
         except TimeoutError:
@@ -108,10 +111,10 @@ class Reading:
             await self._room.turn()
         return body
 
-    async def _chunks(self, request: web.BaseRequest, limit: int) -> list[bytes] | Unreadable:
+    async def _chunks(self, request: web.BaseRequest, limit: int, value_bytes: int) -> list[bytes] | Unreadable:
         content, bounds = request.content, self._room.bounds
         start = asyncio.get_running_loop().time()
-        most_values = max(MANY_VALUES, limit // BYTES_A_VALUE)
+        most_values = max(MANY_VALUES, limit // value_bytes)
         chunks: list[bytes] = []
         size = values = 0
         async with asyncio.timeout_at(start + min(PATIENCE_S, bounds.seconds)) as bound:
@@ -129,7 +132,7 @@ class Reading:
                 bound.reschedule(start + min(earned, bounds.seconds))
                 if size > SMALL:
                     await self._room.turn()  # what unpacks to more is there at once: reading alone would never yield
-        if values > max(MANY_VALUES, size // BYTES_A_VALUE):
+        if values > max(MANY_VALUES, size // value_bytes):
             return TOO_DENSE
         return chunks if self._hold(size, values) else CROWDED
 

@@ -279,6 +279,8 @@ async def test_a_body_may_have_as_many_values_as_events_of_its_length_have(monke
         for length, expected in ((20, 200), (4, 413)):
             body = orjson.dumps(EVENT | {"messageId": str(length), "list": ["x" * length] * 40_000})
             assert (await port.post("/webhook/segment", body, TOKEN)).status == expected
+            # The Tracking API has to look for the write key, which is no secret, in the body itself.
+            assert (await port.post("/v1/track", body, BASIC)).status == 413
 
 
 @pytest.mark.parametrize("packing", ["gzip", "deflate", "raw deflate", "chunked", "gzip chunked"])
