@@ -15,14 +15,20 @@ from relay.core.segment.envelope import Unreadable, values_in
 
 PATIENCE_S = 10.0  # a body may pause so long before its rate is looked at
 SMALL = 32 * 1024  # bytes; requests up to here have a third more room: they must not wait for a few large ones
-MAX_VALUES = 1_000_000  # ten thousand events of a hundred values; before parsing, for that is what costs
+# Ten thousand events of a hundred values; counted before parsing, for that is what costs: a million may block the loop
+# for half a second. A body that nobody parses before its sender has proved who it is may have more, if it is as long as
+# events make it: those of shops have 17 to 23 bytes a value.
+MANY_VALUES = 1_000_000
+BYTES_A_VALUE = 16
 VALUE_BYTES = 150  # what a parsed value takes of the memory, more or less
 CROWDED = Unreadable(Why.OVERLOADED, "too many large requests at once: send again")
-TOO_DENSE = Unreadable(Why.TOO_LARGE, f"more than {MAX_VALUES} values in one request: send smaller batches")
+TOO_DENSE = Unreadable(Why.TOO_LARGE, "too many values for one request: send smaller batches (500 events are plenty)")
 
 
 class Bounds(NamedTuple):
-    """``in_flight``: bytes of all requests together. ``seconds`` a body may take in all.
+    """``in_flight``: bytes of all requests together, but for one that finds no room.
+
+    ``seconds`` a body may take in all.
 
     ``rate``: bytes a second, as they come over the wire, that a body must keep to on average.
     """
@@ -37,8 +43,14 @@ class ReadingRoom:
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
-        self.used = 0
+        self.shared = 0  # what all requests hold together, but for the one in the large place
+        self.large: Reading | None = None  # one request that found no room takes as much as it needs
         self._turn = asyncio.Lock()
+
+    @property
+    def used(self) -> int:
+        """Bytes that all requests hold."""
+        return self.shared + (self.large.held if self.large else 0)
 
     def reading(self) -> Reading:
         """One request's part of the room; to be entered, and left when it has its answer."""
@@ -56,21 +68,22 @@ class ReadingRoom:
 class Reading:
     """What one request takes of the room."""
 
-    __slots__ = ("_held", "_room")
+    __slots__ = ("_room", "held")
 
     def __init__(self, room: ReadingRoom) -> None:
         self._room = room
-        self._held = 0
+        self.held = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._room.used -= self._held
-        self._held = 0
+        self._let_go()
 
-    async def body(self, request: web.BaseRequest, limit: int) -> bytes | Unreadable:
+    async def body(self, request: web.BaseRequest, limit: int, *, proved: bool = False) -> bytes | Unreadable:
         """The decompressed body, given up as soon as it is known to be over ``limit`` bytes or to break a bound.
+
+        ``proved``: it is parsed only when its sender has proved who it is, so it may have as many values as it is long.
 
         Not ``request.read()``: that one lets gzip unfold into pieces as large as the whole limit before it looks at
         them.
@@ -79,14 +92,14 @@ class Reading:
             return too_large(limit)
         body = body_at_hand(request, limit)
         if body is None:
-            return await self._read(request, limit)
-        if isinstance(body, Unreadable) or self._hold(len(body), values_in(body)):
+            return await self._read(request, limit, BYTES_A_VALUE if proved else limit)
+        if isinstance(body, Unreadable):
             return body
-        return CROWDED
+        return body if self._hold(len(body), values_in(body)) else CROWDED
 
-    async def _read(self, request: web.BaseRequest, limit: int) -> bytes | Unreadable:
+    async def _read(self, request: web.BaseRequest, limit: int, value_bytes: int) -> bytes | Unreadable:
         try:
-            chunks = await self._chunks(request, limit)
+            chunks = await self._chunks(request, limit, value_bytes)
         except (HttpProcessingError, ClientPayloadError, web.RequestPayloadError):
             return Unreadable(Why.BAD_ENCODING, "")
         except TimeoutError:
@@ -98,9 +111,10 @@ class Reading:
             await self._room.turn()
         return body
 
-    async def _chunks(self, request: web.BaseRequest, limit: int) -> list[bytes] | Unreadable:
+    async def _chunks(self, request: web.BaseRequest, limit: int, value_bytes: int) -> list[bytes] | Unreadable:
         content, bounds = request.content, self._room.bounds
         start = asyncio.get_running_loop().time()
+        most_values = max(MANY_VALUES, limit // value_bytes)
         chunks: list[bytes] = []
         size = values = 0
         async with asyncio.timeout_at(start + min(PATIENCE_S, bounds.seconds)) as bound:
@@ -110,28 +124,44 @@ class Reading:
                 values += values_in(chunk)
                 if size > limit:
                     return too_large(limit)
-                if values > MAX_VALUES:
+                if values > most_values:
                     return TOO_DENSE
-                if not self._hold(size, values):
+                if not self._hold(size):
                     return CROWDED
                 earned = PATIENCE_S + content.total_raw_bytes / bounds.rate
                 bound.reschedule(start + min(earned, bounds.seconds))
                 if size > SMALL:
                     await self._room.turn()  # what unpacks to more is there at once: reading alone would never yield
-        return chunks
+        if values > max(MANY_VALUES, size // value_bytes):
+            return TOO_DENSE
+        return chunks if self._hold(size, values) else CROWDED
 
-    def _hold(self, size: int, values: int) -> bool:
-        """Take room for a body of ``size`` bytes and its ``values``; False when others have taken it.
+    def _hold(self, size: int, values: int = 0) -> bool:
+        """Take room for a body of ``size`` bytes and, once it is whole, its ``values``; False when there is none.
 
-        Alone, a request may take any size: otherwise it could never pass.
+        Who finds the shared room too full, or would need more than all of it, takes the large place if that is free:
+        else a large request could never pass while anybody else holds as much as a byte. Values count only when the
+        body is whole: otherwise one that never ends would hold the large place with a few commas.
         """
-        others, most = self._room.used - self._held, self._room.bounds.in_flight
-        wanted = size + VALUE_BYTES * values
-        if others and others + wanted > (most if size > SMALL else most * 4 // 3):
+        room, wanted = self._room, size + VALUE_BYTES * values
+        others = room.shared - (0 if room.large is self else self.held)
+        if others + wanted <= (room.bounds.in_flight if size > SMALL else room.bounds.in_flight * 4 // 3):
+            self._let_go()
+            room.shared += wanted
+        elif room.large is None or room.large is self:
+            self._let_go()
+            room.large = self
+        else:
             return False
-        self._held = wanted
-        self._room.used = others + wanted
+        self.held = wanted
         return True
+
+    def _let_go(self) -> None:
+        if self._room.large is self:
+            self._room.large = None
+        else:
+            self._room.shared -= self.held
+        self.held = 0
 
 
 def body_at_hand(request: web.BaseRequest, limit: int) -> bytes | Unreadable | None:

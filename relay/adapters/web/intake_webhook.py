@@ -58,7 +58,7 @@ class Webhook:
 
     async def _hear_out(self, request: web.BaseRequest, name: str, started: float) -> web.Response:
         with self._reception.room.reading() as reading:
-            body = await reading.body(request, self._options.max_body)
+            body = await reading.body(request, self._options.max_body, proved=True)
             return await self._reception.answer(request, self._heard(request, name, body, started))
 
     def _heard(

@@ -28,8 +28,9 @@ from relay.ports import Tell
 
 MAX_HEAD = 64 * 1024  # bytes of a head that is not complete; as much as nginx takes, twice over
 READ_SIZE = 64 * 1024  # aiohttp buffers four times that of a body before it stops reading
+STALLED_S = 1.0  # where it is crowded, a body may be silent so long
+STALLED_RATE = 500  # bytes a second
 UNREAD_S = 30.0  # how long a client may leave its answers lying
-CROWDED_RETRY = 5  # seconds
 CRASHED_RETRY = 60
 REQUEST_ID = istr("X-Request-Id")  # folded once: every request is asked for it
 HARMLESS = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
@@ -89,14 +90,20 @@ class Listener(web.Server):
             await asyncio.sleep(0.05)
 
     def has_room(self) -> bool:
-        """Whether one more connection may open. Where it is crowded, those that do nothing make room for it."""
+        """Whether one more connection may open. Where it is crowded, those that do nothing make room for it.
+
+        Idle ones first, then those that owe a body and do not send it.
+        """
         if self.open < self.limits.connections:
             return True
-        idle = [connection for connection in self._open_connections() if connection.idle]
+        everybody, now = self._open_connections(), self._loop.time()
+        idle = [connection for connection in everybody if connection.idle]
+        unwanted = idle or [connection for connection in everybody if connection.stalled(now)]
+        order = Connection.seniority if idle else Connection.diligence
         # Several at once: looking through all of them for every newcomer would be what an attacker wants.
-        for connection in nsmallest(max(1, self.limits.connections // 64), idle, key=Connection.seniority):
+        for connection in nsmallest(max(1, self.limits.connections // 64), unwanted, key=order):
             connection.cut(Cut.MADE_ROOM)
-        return bool(idle)
+        return bool(unwanted)
 
     def _open_connections(self) -> list[Connection]:
         return [connection for connection in self._connections if isinstance(connection, Connection)]
@@ -105,7 +112,7 @@ class Listener(web.Server):
 class Connection(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_head", "_late", "_listener", "_unread")
+    __slots__ = ("_head", "_heard", "_late", "_listener", "_unread")
 
     def __init__(self, listener: Listener, **options: Any) -> None:
         super().__init__(listener, **options)
@@ -113,6 +120,7 @@ class Connection(RequestHandler):
         self._head = 0  # bytes of a head that is not complete
         self._late: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
+        self._heard = 0.0  # on the loop's clock: up to when it did its part
 
     @property
     def idle(self) -> bool:
@@ -123,6 +131,23 @@ class Connection(RequestHandler):
         """Sorts idle connections: first those that never asked anything, then by when they last did."""
         return self._request_count > 0, self._next_keepalive_close_time
 
+    def stalled(self, now: float) -> bool:
+        """Whether it owes the rest of a body and does not send it, ``now`` being what the loop's clock says.
+
+        Not one whose answer has begun, nor one that was asked to wait: its silence is ours.
+        """
+        request = self._current_request
+        if request is None or self.transport is None or self._reading_paused:
+            return False
+        if request.content.is_eof() or request.writer.output_size > 0:
+            return False
+        return now - self._heard >= STALLED_S
+
+    def diligence(self) -> tuple[int, float]:
+        """Sorts stalled connections: first those that sent least of their body, then by when they last sent any."""
+        request = self._current_request
+        return 0 if request is None else request.content.total_raw_bytes, self._heard
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let it in, or turn it away at once."""
         if self._listener.has_room():
@@ -130,14 +155,16 @@ class Connection(RequestHandler):
             return
         self._force_close = True
         self._listener.tell(ConnectionCut(self._listener.port, Cut.CROWDED))
-        wire = last_words(503, "too_many_connections", "too many connections: come again", CROWDED_RETRY)
-        cast("asyncio.Transport", transport).write(wire)  # uvloop's is none by inheritance
+        self._say(cast("asyncio.Transport", transport), Cut.CROWDED)  # uvloop's is none by inheritance
         transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Let aiohttp parse; then, if still no request came of it, see that the head ends in time."""
         RequestHandler.data_received(self, data)  # not super(): this is the hot path, and looking it up costs
-        waiter = self._waiter
+        now, waiter = self._loop.time(), self._waiter
+        # A piece of a body buys the time that it may take: who lets bytes drip is as good as silent.
+        bought = now if waiter else max(self._heard, now - STALLED_S) + len(data) / STALLED_RATE
+        self._heard = min(now, bought)
         if waiter is None or waiter.done():
             if self._head:
                 self._head_is_complete()
@@ -176,14 +203,20 @@ class Connection(RequestHandler):
     def cut(self, why: Cut) -> None:
         """End it, with an answer if somebody has begun to ask."""
         self._listener.tell(ConnectionCut(self._listener.port, why))
-        if self.transport is not None and self._head:
-            status, code, text = PARTING[why]
-            self.transport.write(last_words(status, code, text, 0))
+        if self.transport is not None and (self._head or self._current_request is not None):
+            self._say(self.transport, why)
             if why is not Cut.MADE_ROOM:  # that has to be there at once
                 Bin.replace(self, self.transport, self._loop, LINGER_BYTES // 64)
                 self.transport = None
         self._head_is_complete()
         self.force_close()
+
+    def _say(self, transport: asyncio.Transport, why: Cut) -> None:
+        """The refusal of a connection that never got as far as a request, or not to its end."""
+        status, code, text = PARTING[why]
+        request_id = uuid.uuid4().hex
+        transport.write(last_words(status, code, text, request_id))
+        self._listener.tell(RequestRefused(self._listener.port, status, code, request_id))
 
     def finish_response(self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None) -> Finished:
         """Put on every answer what belongs on every answer. The ready-made success has it already."""

@@ -18,19 +18,22 @@ NONSENSE: dict[type[BaseException], tuple[str, str, Cut]] = {
     LineTooLong: ("head_too_large", "the head of the request is too large", Cut.LARGE_HEAD),
     BaseException: ("bad_request", "this is no HTTP request", Cut.BAD_HTTP),
 }
+CROWDED = (503, "too_many_connections", "too many connections: come again")
+CROWDED_RETRY = 5  # seconds
 PARTING = {
     Cut.SLOW_HEAD: (408, "too_slow", "the head of the request did not come in time"),
     Cut.LARGE_HEAD: (400, "head_too_large", "the head of the request is too large"),
-    Cut.MADE_ROOM: (503, "too_many_connections", "too many connections: come again"),
+    Cut.MADE_ROOM: CROWDED,
+    Cut.CROWDED: CROWDED,
 }
 
 
-def last_words(status: int, code: str, message: str, retry_after: int) -> bytes:
-    """A whole answer, for a connection that never got as far as a request."""
+def last_words(status: int, code: str, message: str, request_id: str) -> bytes:
+    """A whole answer, for a connection that never got as far as a request, or not to its end."""
     body = f'{{"success": false, "code": "{code}", "message": "{message}", "error": "{message}"}}'.encode()
-    fields = {**JSON_HEADERS, "Content-Length": len(body), "Connection": "close"}
-    if retry_after:
-        fields["Retry-After"] = str(retry_after)
+    fields = {**JSON_HEADERS, "Content-Length": len(body), "Connection": "close", "X-Request-Id": request_id}
+    if status == CROWDED[0]:
+        fields["Retry-After"] = str(CROWDED_RETRY)
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"HTTP/1.1 {status} Refused\r\n{head}\r\n".encode() + body
 

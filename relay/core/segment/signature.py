@@ -23,6 +23,8 @@ FIRST_LIMIT = 1_048_576  # bytes in which the first element of an array must end
 ARRAY = re.compile(rb"[ \t\n\r]*\[")
 ARRAY_START = re.compile(r"[ \t\n\r]*\[[ \t\n\r]*")
 WRAPPER_START = re.compile(r'\{[ \t\n\r]*"json"[ \t\n\r]*:[ \t\n\r]*')
+WRAPPER_END = re.compile(r"[ \t\n\r]*\}")
+ELEMENT_END = re.compile(r"[ \t\n\r]*[,\]]")
 STRING_OR_SPACE = re.compile(rb'("(?:[^"\\]|\\.)*")|[ \t\n\r]+', re.DOTALL)
 
 
@@ -68,24 +70,27 @@ def _keyed(secret: bytes) -> hmac.HMAC:
 
 
 def _first_element(body: bytes) -> Iterator[bytes]:
-    """Raw bytes of element 0, then of the value of its only member ``json`` (the Extensible Webhook's wrapper).
+    """Raw bytes of element 0, then of what is in it if it is ``{"json": …}`` (the Extensible Webhook's wrapper).
 
-    Objects alone: a signature of a whole array must not vouch for it as the element of another.
+    Objects alone: a signature of a whole array must not vouch for it as the element of another. Of a wrapper nothing is
+    signed, so it may hold nothing else: of two members ``json``, however spelled, who reads the event takes the last.
     """
+    decoder = json.JSONDecoder()
     try:
         # Not final: the cut may go through a character.
         text = codecs.getincrementaldecoder("utf-8")().decode(body[:FIRST_LIMIT])
         start = _end_of(ARRAY_START, text, 0)
-        element, end = json.JSONDecoder().raw_decode(text, start)
+        element, end = decoder.raw_decode(text, start)
+        _end_of(ELEMENT_END, text, end)
         if not isinstance(element, dict):
             return
         yield text[start:end].encode()
-        if list(element) == ["json"] and isinstance(element["json"], dict):
-            start = _end_of(WRAPPER_START, text, start)
-            _, end = json.JSONDecoder().raw_decode(text, start)
-            yield text[start:end].encode()
+        start = _end_of(WRAPPER_START, text, start)
+        inner, inner_end = decoder.raw_decode(text, start)
+        if isinstance(inner, dict) and _end_of(WRAPPER_END, text, inner_end) == end:
+            yield text[start:inner_end].encode()
     except (ValueError, RecursionError):
-        return  # no JSON, no UTF-8 or too deep: nothing that Segment could have signed
+        return  # no JSON, no UTF-8, too deep or no wrapper: nothing else that Segment could have signed
 
 
 def _end_of(pattern: re.Pattern[str], text: str, start: int) -> int:

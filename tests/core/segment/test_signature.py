@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.core.segment import signature as module
+from relay.core.segment.envelope import Envelope, Unreadable, open_envelope
 from relay.core.segment.signature import CLASSIC_LIMIT, FIRST_LIMIT, Cover, cover, sign
 
 SECRET = b"example-shared-secret"
@@ -150,6 +151,47 @@ def test_no_change_of_what_was_signed_passes(dice: random.Random) -> None:
         assert found is Cover.NOTHING, changed
 
 
+INSERTED = [
+    b',"json":' + OTHER,
+    b',"js\\u006fn":' + OTHER,
+    b',"body":' + OTHER,
+    b'"json":' + OTHER + b",",
+    b'{"json":',
+    OTHER + b",",
+    b"," + OTHER,
+    b"}",
+    b"]",
+    b"[",
+    b"\0",
+    b"NaN,",
+    b"\xef\xbb\xbf",
+]
+
+
+def changed_around(body: bytes, dice: random.Random) -> bytes:
+    """``body`` with something put between two of its words, which mere noise would seldom leave readable."""
+    edges = [place for place, byte in enumerate(body) if byte in b'{}[],:"'] + [len(body)]
+    place = dice.choice(edges) + dice.randint(0, 1)
+    return body[:place] + dice.choice(INSERTED) + body[place:]
+
+
+@settings(max_examples=ROUNDS, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_what_a_signature_vouches_for_is_what_is_read(dice: random.Random) -> None:
+    """Also when what was not signed is changed: the wrapper, what is around the first element, and the rest."""
+    for _ in range(IN_A_ROUND):
+        body, part, _ = dice.choice(SIGNED)
+        changed = (mutated if dice.random() < 0.2 else changed_around)(body, dice)
+        found = cover(sign(part, SECRET), changed, [SECRET])
+        opened = open_envelope(changed, 10)
+        if found is Cover.NOTHING or isinstance(opened, Unreadable):
+            continue
+        meant = open_envelope(part, 10)
+        assert isinstance(meant, Envelope)
+        read = opened.items if found is Cover.ALL else opened.items[:1]
+        assert read == meant.items, changed
+
+
 @settings(max_examples=ROUNDS, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_no_change_of_the_header_passes(dice: random.Random) -> None:
@@ -197,6 +239,24 @@ def test_an_array_that_was_signed_is_no_element_of_another() -> None:
         (EVENT + b"\0", Cover.NOTHING),
         (b"\xef\xbb\xbf" + EVENT, Cover.NOTHING),
         (EVENT[:-1] + b',"event":"Forged"}', Cover.NOTHING),
+        (b'[{"json":' + EVENT + b',"json":' + OTHER + b"}]", Cover.NOTHING),  # who reads it takes the last
+        (b'[{"json":' + EVENT + b',"js\\u006fn":' + OTHER + b"}]", Cover.NOTHING),
+        (b'[{"js\\u006fn":' + OTHER + b',"json":' + EVENT + b"}]", Cover.NOTHING),
+        (b'[{"json":' + OTHER + b',"json":' + EVENT + b"}]", Cover.NOTHING),
+        (b'[{"json":' + EVENT + b',"json":' + EVENT + b"}]", Cover.NOTHING),
+        (b'[{"json":' + EVENT + b',"json":{"json":' + OTHER + b"}}]", Cover.NOTHING),
+        (b'[{"json":' + EVENT + b',"body":' + OTHER + b"}]", Cover.NOTHING),
+        (b'[{"json":' + EVENT + b',"json":' + OTHER + b'},{"json":' + EVENT + b"}]", Cover.NOTHING),
+        (b'[{"json":' + EVENT + b',"":0}]', Cover.NOTHING),
+        (b'[{"json":{"json":' + EVENT + b"}}]", Cover.NOTHING),
+        (b'[ { "json" : ' + EVENT + b" } ]", Cover.FIRST),
+        (b"[" + EVENT + b":" + OTHER + b"]", Cover.NOTHING),
+        (b"[" + EVENT, Cover.NOTHING),
+        (b"\xef\xbb\xbf[" + EVENT + b"]", Cover.NOTHING),
+        (b"[\0" + EVENT + b"]", Cover.NOTHING),
+        (("[" + EVENT.decode() + "]").encode("utf-16"), Cover.NOTHING),
+        (("[" + EVENT.decode() + "]").encode("utf-16-le"), Cover.NOTHING),
+        (("[" + EVENT.decode() + "]").encode("utf-32-be"), Cover.NOTHING),
     ],
 )
 def test_a_captured_signature_vouches_for_that_event_and_no_other(forged: bytes, expected: Cover) -> None:
