@@ -111,10 +111,13 @@ def _wanted_in(place: Place, seeker: Seeker) -> Callable[[bytes], bool]:
     def wanted(raw: bytes) -> bool:
         if not seeker.may_be_in(raw):
             return False
-        event = _event(raw)
-        if event is not None and seeker.named_in(event):
-            return True
-        return (loose or event is None) and seeker.quoted_in(raw)
+        try:
+            value = decode(raw)
+        except POISON:
+            return seeker.quoted_in(raw)
+        if isinstance(value, dict) and not loose:
+            return seeker.named_in(value)
+        return seeker.held_in(value)
 
     return wanted
 
