@@ -17,6 +17,7 @@ from relay.core.segment.decode import Misfit
 from relay.core.segment.select import Route, select
 from relay.core.segment.timing import received_at
 from relay.core.segment.worth import appraise
+from relay.engine.suppression import Suppression
 from relay.ports import Clock
 
 STEP = 10
@@ -34,16 +35,20 @@ class Foreseen:
 
 
 class Prospects:
-    """Judges events as ``Intake.backfill`` and delivery would. ``rules`` of a destination by its name."""
+    """Judges events as ``Intake.backfill`` and delivery would. ``rules`` of a destination by its name.
+
+    ``suppression``: whose events are refused.
+    """
 
     def __init__(
         self,
         routes: Callable[[], Sequence[Route]],
         rules: Callable[[str], Rules],
         clock: Clock,
+        suppression: Suppression,
         categories: frozenset[str] = ADVERTISING,
     ) -> None:
-        self._routes, self._rules, self._clock = routes, rules, clock
+        self._routes, self._rules, self._clock, self._suppression = routes, rules, clock, suppression
         self._categories = categories
 
     async def foresee(self, decoded: Collection[Event | Misfit]) -> Foreseen:
@@ -62,6 +67,8 @@ class Prospects:
                 foreseen.misfits[item.why] += 1
                 continue
             wanted, why = select(item.body, self._routes(), False, self._categories)
+            if wanted and self._suppression.refuses(item.body):
+                wanted, why = [], Why.SUPPRESSED
             if not wanted:
                 foreseen.filtered[why] += 1
             for stream in wanted:

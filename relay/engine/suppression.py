@@ -65,7 +65,7 @@ class Suppression:
     def refuses(self, event: JsonObject) -> bool:
         """Whether an event names somebody on the list."""
         marks, mark = self._marks, self._store.mark
-        return any(mark(identity) in marks for identity in identities(event))
+        return len(marks) > 0 and any(mark(identity) in marks for identity in identities(event))
 
     async def add(self, people: Sequence[str]) -> None:
         """Refuse these identities from now on, in every process within a second. StoreUnavailable: not written."""
