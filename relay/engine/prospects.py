@@ -64,7 +64,7 @@ class Prospects:
         for item in part:
             foreseen.events += 1
             if isinstance(item, Misfit):
-                foreseen.misfits[item.why] += 1
+                self._judge_misfit(item, foreseen)
                 continue
             wanted, why = select(item.body, self._routes(), False, self._categories)
             if wanted and self._suppression.refuses(item.body):
@@ -78,6 +78,12 @@ class Prospects:
         for name, some in entries.items():
             prospect = foreseen.wanted.setdefault(name, Prospect(self._rules(name), now_ms))
             prospect.add(some)
+
+    def _judge_misfit(self, item: Misfit, foreseen: Foreseen) -> None:
+        if self._suppression.refuses_raw(item.raw):
+            foreseen.filtered[Why.SUPPRESSED] += 1
+        else:
+            foreseen.misfits[item.why] += 1
 
 
 def _parts(decoded: Collection[Event | Misfit]) -> Iterator[list[Event | Misfit]]:

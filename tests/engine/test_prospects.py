@@ -53,10 +53,11 @@ async def test_events_are_selected_appraised_and_judged_by_the_clocks_of_each_de
         {"no": "event"},
         7,
     ]
+    items.append({"userId": "forgotten", "no": "event"})
     foreseen = await prospects.foresee(Decoded(items, lambda item: webhook_event(item, None, 64)))
-    assert foreseen.events == 32
+    assert foreseen.events == 33
     assert foreseen.misfits == {Why.NOT_AN_EVENT: 1, Why.BAD_SHAPE: 1}
-    assert foreseen.filtered == {Why.NO_SUBSCRIPTION: 1, Why.SUPPRESSED: 1}
+    assert foreseen.filtered == {Why.NO_SUBSCRIPTION: 1, Why.SUPPRESSED: 2}
     seen = {
         (name, outcome): (share.entries, dict(share.value_micros))
         for name, prospect in foreseen.wanted.items()
