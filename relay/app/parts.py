@@ -216,6 +216,7 @@ def replayer(
     settings: Settings,
     redis: RedisStore,
     delivery: Delivery,
+    suppression: Suppression,
     routes: Sequence[Route],
     clock: Clock,
     tell: Tell,
@@ -231,7 +232,7 @@ def replayer(
         shops = {
             name: Shop(route, delivery.rules(name), sends[name]) for name, route in zip(names, routes, strict=True)
         }
-        return View(shops, categories, feeds(settings, routes))
+        return View(shops, categories, feeds(settings, routes), suppression.refuses)
 
     room = Room(redis.owed, clock, delivery.gates, lambda: redis.state.over)
     return Replayer(WorkParts(redis.archive, redis.replays, redis.dead_letters, room, clock, tell, view), replica)
@@ -256,9 +257,15 @@ def tracer(settings: Settings, redis: RedisStore, clock: Clock, delivery: Delive
 
 
 def operators(
-    settings: Settings, intake: Intake, mappings: Mapping[str, LiveMapping], delivery: Delivery, clock: Clock
+    settings: Settings,
+    intake: Intake,
+    mappings: Mapping[str, LiveMapping],
+    delivery: Delivery,
+    suppression: Suppression,
+    clock: Clock,
 ) -> Operators:
     """What operators can send and look at."""
     wanted = routes(settings, mappings)
-    prospects = Prospects(lambda: wanted, delivery.rules, clock, frozenset(settings.segment.consent_categories))
+    categories = frozenset(settings.segment.consent_categories)
+    prospects = Prospects(lambda: wanted, delivery.rules, clock, suppression, categories)
     return Operators(intake, prospects, mappings, clock, settings.intake.max_events, settings.intake.max_depth)

@@ -115,7 +115,9 @@ class Service:
             limits=Limits(redis.tracks, parts.kept_s(self._settings)),
             modes=delivery.modes,
         )
-        replayer = parts.replayer(self._settings, redis, delivery, routes, self._clock, self._tell, self._replica)
+        replayer = parts.replayer(
+            self._settings, redis, delivery, store.suppression, routes, self._clock, self._tell, self._replica
+        )
         work = self._admin_parts(store, intake, delivery, survey, replayer)
         await open_admin(stack, self._settings, self._admin_token, work)
         door: Door | None = None
@@ -273,7 +275,9 @@ class Service:
     def _admin_parts(
         self, store: Store, intake: Intake, delivery: Delivery, survey: Survey, replayer: Replayer
     ) -> AdminParts:
-        operators = parts.operators(self._settings, intake, self._mappings.live, delivery, self._clock)
+        operators = parts.operators(
+            self._settings, intake, self._mappings.live, delivery, store.suppression, self._clock
+        )
         redis = store.redis
         return AdminParts(
             survey=survey,

@@ -24,6 +24,7 @@ WHY = {
     "expired": "the event is older than max_age (expired)",
     "unmappable": "today's mapping makes no valid item of it (unmappable)",
     "unwanted": "no subscription wants it today (unwanted)",
+    "suppressed": "it is about somebody whose events are refused (suppressed)",
     "standing_by": "its destination stands by (standing_by)",
     "no_destination": "its destination is not configured any more (no_destination)",
 }

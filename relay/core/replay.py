@@ -27,6 +27,7 @@ class Stop(StrEnum):
     EXPIRED = DeadReason.EXPIRED.value
     UNMAPPABLE = DeadReason.UNMAPPABLE.value
     UNWANTED = "unwanted"  # no subscription wants it today
+    SUPPRESSED = "suppressed"  # it is about somebody whose events are refused
     STANDING_BY = "standing_by"  # its destination does, so it would only wait to lapse
     GONE = "no_destination"  # the configuration does not know its destination any more
 
@@ -43,12 +44,14 @@ class Shop(NamedTuple):
 class View:
     """What decides about an event today: the destinations by name, and which consent categories must not be refused.
 
-    ``feeds``: the routes that are asked for the events of a source.
+    ``feeds``: the routes that are asked for the events of a source. ``refuses``: whether an event is about somebody on
+    the list of the suppressed.
     """
 
     shops: Mapping[str, Shop]
     categories: frozenset[str]
     feeds: Callable[[str], Sequence[Route]]
+    refuses: Callable[[JsonObject], bool]
 
 
 class Judged(NamedTuple):
@@ -73,6 +76,8 @@ def judge(event: Archived, ask: ReplayAsk, view: View, now_ms: int) -> Judged | 
         return None if ask.event else Judged(event, stop=Stop.UNMAPPABLE)
     if ask.event and event_name(body) != ask.event:
         return None
+    if view.refuses(body):
+        return Judged(event, stop=Stop.SUPPRESSED)
     try:
         return _own(event, body, view, now_ms) if event.destination else _anybodys(event, body, ask, view, now_ms)
     except POISON:

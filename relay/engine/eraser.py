@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from relay.core.delivery.account import POISON, decode
 from relay.core.erasure import Erased, Kept, Place, Swept
-from relay.core.event import JsonObject, StreamKey
+from relay.core.event import StreamKey
 from relay.core.notices import EntriesForgotten, RecordsErased
 from relay.core.segment.seeker import Seeker
 from relay.engine.suppression import Suppression
@@ -62,12 +62,8 @@ class Eraser:
         return await self._go_on(lambda place: _wanted_in(place, seeker), cursor, dry=dry, seconds=seconds)
 
     async def sweep(self, cursor: str = "", *, seconds: float = 1.0) -> Erased:
-        """Erase what is kept of everybody on the list. As ``erase``; what is no readable event is left alone."""
-        return await self._go_on(lambda _place: self._listed, cursor, dry=False, seconds=seconds)
-
-    def _listed(self, raw: bytes) -> bool:
-        event = _event(raw)
-        return event is not None and self._suppression.refuses(event)
+        """Erase what is kept of everybody on the list. As ``erase``; what is no JSON object is left alone."""
+        return await self._go_on(lambda _place: self._suppression.refuses_raw, cursor, dry=False, seconds=seconds)
 
     async def lift(self, names: Sequence[str]) -> None:
         """Refuse these names no more. What was erased stays erased."""
@@ -111,20 +107,15 @@ def _wanted_in(place: Place, seeker: Seeker) -> Callable[[bytes], bool]:
     def wanted(raw: bytes) -> bool:
         if not seeker.may_be_in(raw):
             return False
-        event = _event(raw)
-        if event is not None and seeker.named_in(event):
-            return True
-        return (loose or event is None) and seeker.quoted_in(raw)
+        try:
+            value = decode(raw)
+        except POISON:
+            return seeker.quoted_in(raw)
+        if isinstance(value, dict) and not loose:
+            return seeker.named_in(value)
+        return seeker.held_in(value)
 
     return wanted
-
-
-def _event(raw: bytes) -> JsonObject | None:
-    try:
-        event = decode(raw)
-    except POISON:
-        return None
-    return event if isinstance(event, dict) else None
 
 
 def _position(cursor: str, places: Sequence[Place]) -> tuple[int, str]:

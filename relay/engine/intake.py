@@ -191,7 +191,7 @@ class Intake:
         events = False
         rest = iter(decoded)
         while part := list(islice(rest, MAX_ENTRIES)):
-            misfits = [item for item in part if type(item) is Misfit]
+            misfits = self._storable([item for item in part if type(item) is Misfit], tally)
             wanted = [item for item in part if type(item) is Event]
             await self._store(wanted, misfits, door, tally)
             events = events or bool(wanted)
@@ -202,6 +202,13 @@ class Intake:
         # nobody sends them again, and whoever mends the sender's mapping can see what it sent.
         for why, count in kept.items():
             tally[Outcome.DEAD if events else Outcome.REFUSED, why] = count
+
+    def _storable(self, misfits: Sequence[Misfit], tally: Tally) -> list[Misfit]:
+        """Without what names somebody on the list: it would lie in the dead letters, readable."""
+        kept = [misfit for misfit in misfits if not self._suppression.refuses_raw(misfit.raw)]
+        for _ in range(len(misfits) - len(kept)):
+            _count(tally, Outcome.FILTERED, Why.SUPPRESSED)
+        return kept
 
     async def _store(self, events: Sequence[Event], misfits: Sequence[Misfit], door: Door, tally: Tally) -> None:
         entries: list[NewEntry] = []

@@ -17,6 +17,7 @@ from relay.core.segment.decode import Misfit
 from relay.core.segment.select import Route, select
 from relay.core.segment.timing import received_at
 from relay.core.segment.worth import appraise
+from relay.engine.suppression import Suppression
 from relay.ports import Clock
 
 STEP = 10
@@ -34,16 +35,20 @@ class Foreseen:
 
 
 class Prospects:
-    """Judges events as ``Intake.backfill`` and delivery would. ``rules`` of a destination by its name."""
+    """Judges events as ``Intake.backfill`` and delivery would. ``rules`` of a destination by its name.
+
+    ``suppression``: whose events are refused.
+    """
 
     def __init__(
         self,
         routes: Callable[[], Sequence[Route]],
         rules: Callable[[str], Rules],
         clock: Clock,
+        suppression: Suppression,
         categories: frozenset[str] = ADVERTISING,
     ) -> None:
-        self._routes, self._rules, self._clock = routes, rules, clock
+        self._routes, self._rules, self._clock, self._suppression = routes, rules, clock, suppression
         self._categories = categories
 
     async def foresee(self, decoded: Collection[Event | Misfit]) -> Foreseen:
@@ -59,9 +64,11 @@ class Prospects:
         for item in part:
             foreseen.events += 1
             if isinstance(item, Misfit):
-                foreseen.misfits[item.why] += 1
+                self._judge_misfit(item, foreseen)
                 continue
             wanted, why = select(item.body, self._routes(), False, self._categories)
+            if wanted and self._suppression.refuses(item.body):
+                wanted, why = [], Why.SUPPRESSED
             if not wanted:
                 foreseen.filtered[why] += 1
             for stream in wanted:
@@ -71,6 +78,12 @@ class Prospects:
         for name, some in entries.items():
             prospect = foreseen.wanted.setdefault(name, Prospect(self._rules(name), now_ms))
             prospect.add(some)
+
+    def _judge_misfit(self, item: Misfit, foreseen: Foreseen) -> None:
+        if self._suppression.refuses_raw(item.raw):
+            foreseen.filtered[Why.SUPPRESSED] += 1
+        else:
+            foreseen.misfits[item.why] += 1
 
 
 def _parts(decoded: Collection[Event | Misfit]) -> Iterator[list[Event | Misfit]]:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from relay.core.delivery.account import POISON, decode
 from relay.core.errors import StoreMisused, StoreUnavailable
 from relay.core.event import JsonObject
 from relay.core.marks import MARK_BYTES, Marks
@@ -65,7 +66,17 @@ class Suppression:
     def refuses(self, event: JsonObject) -> bool:
         """Whether an event names somebody on the list."""
         marks, mark = self._marks, self._store.mark
-        return any(mark(identity) in marks for identity in identities(event))
+        return len(marks) > 0 and any(mark(identity) in marks for identity in identities(event))
+
+    def refuses_raw(self, raw: bytes) -> bool:
+        """``refuses`` for text, be it an event or not; nobody is recognised in what is no JSON object."""
+        if not len(self._marks):
+            return False
+        try:
+            found = decode(raw)
+        except POISON:
+            return False
+        return isinstance(found, dict) and self.refuses(found)
 
     async def add(self, people: Sequence[str]) -> None:
         """Refuse these identities from now on, in every process within a second. StoreUnavailable: not written."""

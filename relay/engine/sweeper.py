@@ -1,7 +1,9 @@
 """Erases what is kept of suppressed people from dead letters and the archive, once a day.
 
 A ``delete`` call names somebody and must be answered at once; what lies on the shelves is gone through later, for all
-who asked in the meantime. What is owed needs no sweep: it ends as forgotten before it is sent.
+who are on the list: also when nobody came to it, for another process may have stored something of theirs in the second
+before it heard of them, or a requeue brought it back. What is owed needs no sweep: it ends as forgotten before it is
+sent.
 """
 
 from __future__ import annotations
@@ -25,7 +27,6 @@ class Sweeper:
 
     def __init__(self, eraser: Eraser, suppression: Suppression, clock: Clock) -> None:
         self._eraser, self._suppression, self._clock = eraser, suppression, clock
-        self._version = self._swept_version = -1
         self._due = clock.monotonic() + FIRST_S
         self._cursor = ""
 
@@ -40,11 +41,8 @@ class Sweeper:
         """A second of sweeping, if it is time. Raises StoreUnavailable, or StoreMisused."""
         if self._clock.monotonic() < self._due:
             return
-        if not self._cursor:
-            version = self._suppression.version
-            if not self._suppression.listed or version == self._swept_version:
-                return
-            self._version = version  # who comes to the list from here on may have been passed already
+        if not self._cursor and not self._suppression.listed:
+            return
         try:
             done = await self._eraser.sweep(self._cursor)
         except BadCursor:  # the store lost its data meanwhile: begin again
@@ -52,4 +50,4 @@ class Sweeper:
             return
         self._cursor = done.cursor
         if not self._cursor:
-            self._swept_version, self._due = self._version, self._clock.monotonic() + EVERY_S
+            self._due = self._clock.monotonic() + EVERY_S

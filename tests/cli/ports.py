@@ -124,7 +124,9 @@ class Backstage:
 
         def view() -> View:
             rules = self.rules._replace(mapping=ByMessageId())
-            return View({"tiktok": Shop(route, rules, sends=True)}, ADVERTISING, lambda _source: [route])
+            return View(
+                {"tiktok": Shop(route, rules, sends=True)}, ADVERTISING, lambda _source: [route], lambda _event: False
+            )
 
         room = Room(store.owed, self.clock, lambda: {"tiktok": self.gate}, bool)
         work = WorkParts(store.archive, store.replays, store.dead_letters, room, self.clock, self.told.append, view)

@@ -115,6 +115,7 @@ class WindowsWorld(World):
             {name: Shop(route, replica.delivery.rules(name), sends=True) for name, route in routes.items()},
             ADVERTISING,
             lambda _source: list(routes.values()),
+            lambda _event: False,
         )
 
     # Steps

@@ -613,7 +613,7 @@ async def test_a_full_memory_refuses_new_entries_and_can_always_be_drained(small
 def test_the_digest_is_keyed_and_knows_the_destination(redis_store: RedisStore) -> None:
     def members(key: bytes) -> set[Any]:
         box = RedisInbox(
-            redis_store.client,
+            redis_store._confirmed,
             STREAMS,
             SystemClock(),
             redis_store.inbox._codec,

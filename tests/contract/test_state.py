@@ -190,14 +190,18 @@ async def test_replicas_confirm_each_append_or_it_is_answered_503() -> None:
             await until(lambda: store.state.trouble is None)
             assert await store.inbox.append([entry("a")]) == [True]
             assert await copy.run("XLEN", keys.owed(VIEWS)) == 1
+            assert await store.suppressions.write(["user:0"], on=True) == 1
+            assert await copy.run("XLEN", keys.suppressed()) == 1
             health = await examine(store.client, STREAMS, SystemClock().now_ms, StoreOptions(replicas=1))
             assert "1 replicas confirm" in health.durability
             mirror = await examine(copy, STREAMS, SystemClock().now_ms)
             assert any("replica" in text for text in mirror.refusals)
             pid = (await copy.run("INFO", "server"))["process_id"]
-            with _stopped(pid), pytest.raises(StoreUnavailable) as refused:
-                await store.inbox.append([entry("b")])
-            assert refused.value.trouble is StoreTrouble.REPLICAS
+            with _stopped(pid):
+                for write in (store.inbox.append([entry("b")]), store.suppressions.write(["user:1"], on=True)):
+                    with pytest.raises(StoreUnavailable) as refused:
+                        await write
+                    assert refused.value.trouble is StoreTrouble.REPLICAS
             await until(lambda: store.state.trouble is None)
             assert await store.inbox.append([entry("b")]) == [False], "written all the same: safe to repeat"
         await copy.close()

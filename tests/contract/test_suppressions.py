@@ -54,18 +54,22 @@ async def test_no_name_is_kept_and_another_store_marks_otherwise(redis_store: Re
     await redis_store.suppressions.write(["email:jo@example.com"], on=True)
     kept = repr(await redis_store.client.run("XRANGE", keys.suppressed(), "-", "+"))
     assert "jo@" not in kept
-    other = RedisSuppressions(redis_store.client, OPTIONS, lambda: b"another key")
+    other = RedisSuppressions(redis_store.client, redis_store._confirmed, OPTIONS, lambda: b"another key")
     assert other.mark("user:1") != redis_store.suppressions.mark("user:1")
 
 
 async def test_the_list_has_an_end(redis_store: RedisStore) -> None:
-    few = RedisSuppressions(redis_store.client, replace(OPTIONS, suppressed_most=10), redis_store._key)
+    few = RedisSuppressions(
+        redis_store.client, redis_store._confirmed, replace(OPTIONS, suppressed_most=10), redis_store._key
+    )
     await few.write([f"user:{number}" for number in range(25)], on=True)
     marks = await everything(few)
     assert len(marks) == 10
     assert few.mark("user:24") in marks
     await asyncio.sleep(0.01)
-    short = RedisSuppressions(redis_store.client, replace(OPTIONS, suppressed_age_ms=5), redis_store._key)
+    short = RedisSuppressions(
+        redis_store.client, redis_store._confirmed, replace(OPTIONS, suppressed_age_ms=5), redis_store._key
+    )
     await short.write(["user:new"], on=True)
     assert len(await everything(short)) == 1
 

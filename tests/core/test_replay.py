@@ -49,7 +49,11 @@ def shop(name: str, *, shared: bool = False, sends: bool = True) -> Shop:
 def view(**shops: Shop) -> View:
     known: Mapping[str, Shop] = {"web": shop("web"), "app": shop("app")} | shops
     routes = [one.route for one in known.values()]
-    return View(known, ADVERTISING, lambda source: routes[:1] if source == "one-destination" else routes)
+    return View(known, ADVERTISING, lambda source: routes[:1] if source == "one-destination" else routes, refuses)
+
+
+def refuses(body: JsonObject) -> bool:
+    return body.get("userId") == "forgotten"
 
 
 def event(destination: str = "", hours: float = 1, first_hours: float = 0, **body: Any) -> Archived:
@@ -75,6 +79,15 @@ def test_what_was_delivered_goes_back_to_its_own_destination_as_it_was() -> None
     one = event("web", first_hours=1, wants=["web", "app"], names=["View"])
     assert targets(one) == (Target(WEB),), "its class is that of the first time"
     assert judged(one).requeue == (one, (Target(WEB),), False)
+
+
+def test_what_belongs_to_somebody_suppressed_stays_where_it_is() -> None:
+    for one in (
+        event("web", first_hours=1, wants=["web"], userId="forgotten"),
+        event(wants=["web"], userId="forgotten"),
+    ):
+        assert judged(one) == (one, None, Stop.SUPPRESSED)
+    assert judge(event("web", userId="forgotten"), ReplayAsk(0, NOW_MS, event="Other"), view(), NOW_MS) is None
 
 
 def test_what_was_unmatched_goes_back_as_today_s_mapping_ranks_it() -> None:

@@ -62,7 +62,15 @@ def test_a_person_is_forgotten_while_tiktok_is_down(tmp_path: Path) -> None:
         assert (code, done["dead_letters"], done["archive"], done["unreadable"]) == (0, 1, 1, 0)
         assert done["owed"] + done["leased"] == 21
         send(relay, order("after", "ines"), {"type": "delete", "messageId": "delete-1", "userId": "mara"})
-        assert relay.metric("relay_events_turned_away_total", why="suppressed") == 1
+        send(relay, {"messageId": "no-event", "userId": "ines", "quantity": 1})
+        assert relay.metric("relay_events_turned_away_total", why="suppressed") == 2
+        foreseen = relay.admin("/api/events?dry_run=true", "POST", [order("dry", "ines"), order("dry-2", "jo")])
+        assert (foreseen["filtered"], foreseen["destinations"]["tiktok"]["sendable"]["entries"]) == (
+            {"suppressed": 1},
+            1,
+        )
+        weighed = relay.admin("/api/replays", "POST", {"since": "1h", "dry_run": True})
+        assert (weighed["entries"], weighed["left"]) == (0, {"suppressed": 1}), "mara's, until the sweep"
 
         simulator.control(outage="none")
         relay.admin("/api/destinations/tiktok/probe", "POST", {})

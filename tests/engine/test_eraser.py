@@ -90,6 +90,36 @@ async def test_everything_kept_of_a_person_goes_and_is_told_without_a_name() -> 
     assert bench.suppression.refuses({"userId": "u1"})
 
 
+@pytest.mark.parametrize(
+    ("raw", "theirs"),
+    [
+        (b'{"quantity":1}', False),
+        (b'{"userId":"2","properties":{"quantity":1}}', False),
+        (b'[{"quantity":1},1]', False),
+        (b'{"userId":1}', True),
+        (b'{"batch":[{"traits":{"userId": 1}}]}', True),
+        (b'{"rows":[["user","1"]]}', True),
+        (b'["1"]', True),
+        (b'{"quantity":1,"cut', False),
+        (b'{"userId": 1,"cut', True),
+        (b'{"user":"1","cut', True),
+    ],
+)
+async def test_in_what_is_no_event_a_bare_number_is_nobody(raw: bytes, *, theirs: bool) -> None:
+    bench = Bench()
+    bench.shelves.kept = {REJECTS: [raw]}
+    done = await bench.eraser.erase(names_of(user_id="1"), suppress=False)
+    assert done.found["dead_letters"] == theirs
+
+
+async def test_in_what_is_no_event_ids_are_compared_as_they_are_and_addresses_folded() -> None:
+    bench = Bench()
+    ids = [b'{"who":"A1"}', b'{"who":"a1"}', b'{"who":"a1","cut', b'{"anonymousId":"A1"}']
+    bench.shelves.kept = {REJECTS: [*ids, b'{"to":[" Jo@Example.com"]}', b'{"to":"JO@example.com","cut']}
+    await bench.eraser.erase(names_of(user_id="A1", email="jo@example.com"), suppress=False)
+    assert bench.shelves.kept[REJECTS] == [b"", ids[1], ids[2], b"", b"", b""]
+
+
 async def test_a_long_search_is_several_calls_and_misses_nothing() -> None:
     bench = Bench()
     bench.shelves.kept = {VIEWS: [event(f"u{n % 10}", n) for n in range(4 * PAGE + 7)], LETTERS: [event("u1")] * 3}

@@ -89,6 +89,7 @@ class Desk:
             return await page(*args, **named)
 
         self.store.archive.page = counted  # type: ignore[method-assign]
+        self.refused: set[str] = set()
         self.gates = dict.fromkeys(self.names, "closed")
         self.shops = {name: shop(name) for name in self.names}
 
@@ -101,7 +102,7 @@ class Desk:
 
     def view(self) -> View:
         routes = [shop.route for shop in self.shops.values()]
-        return View(self.shops, ADVERTISING, lambda _source: routes)
+        return View(self.shops, ADVERTISING, lambda _source: routes, lambda event: event.get("userId") in self.refused)
 
     @asynccontextmanager
     async def working(self, replica: str = "r1", **store: Any) -> AsyncIterator[Replayer]:
@@ -191,6 +192,20 @@ async def test_it_moves_what_was_asked_for_and_says_what_it_did() -> None:
         ]
         assert len(desk.heard(ReplayStarted)) == 1
         assert not desk.heard(ReplayTurned)
+
+
+async def test_what_is_kept_of_a_suppressed_person_is_never_owed_again() -> None:
+    desk = Desk()
+    await desk.deliver(3, userId="gone")
+    await desk.deliver(2, userId="here")
+    desk.refused = {"gone"}
+    async with desk.working() as replayer:
+        weighed = await replayer.weigh(desk.ask(), 5.0)
+        assert (sum(weighed.entries.values()), dict(weighed.stops)) == (2, {"suppressed": 3})
+        await desk.start(replayer)
+        await desk.clock.advance(3)
+        assert await desk.owed() == 2
+        assert await desk.counts() == {"moved": 2, "suppressed": 3}
 
 
 async def test_what_is_delivered_while_it_runs_is_not_sent_once_more() -> None:

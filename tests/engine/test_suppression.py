@@ -9,6 +9,7 @@ import pytest
 from relay.core.errors import StoreUnavailable
 from relay.core.event import Event
 from relay.core.notices import EntriesForgotten, EventsReceived, Notice, Outcome, PeopleSuppressed, StoreWarned, Why
+from relay.core.segment.decode import Misfit
 from relay.engine.append import Appender
 from relay.engine.intake import Intake, Receipt
 from relay.engine.suppression import REFRESH_S, REREAD_S, Suppression
@@ -93,6 +94,18 @@ async def test_what_is_refused_or_unreadable_meets_the_usual_end_and_no_archive(
     await door.receive(order("3", userId="u2", event="Nobody Wants This"), MISFIT)
     assert [entry.event_id for entry in door.inbox.entries] == ["3"]
     assert door.intake.passed_over.find("2") is not None
+
+
+async def test_what_is_no_event_of_a_suppressed_person_is_filtered_and_not_kept(door: Door) -> None:
+    theirs = Misfit(Why.NOT_AN_EVENT, b'{"userId":"u1","quantity":1}')
+    other, shapeless = Misfit(Why.NOT_AN_EVENT, b'{"userId":"u2"}'), Misfit(Why.BAD_SHAPE, b'["u1"]')
+    assert await door.receive(theirs) == Receipt(refused=Why.NOT_AN_EVENT), "nobody is listed yet"
+    await door.suppression.add(["user:u1"])
+    assert await door.receive(theirs) == Receipt(filtered=1)
+    assert await door.receive(theirs, order("2", userId="u2"), other) == Receipt(accepted=1, filtered=1, dead=1)
+    await door.receive(shapeless)
+    assert [reject.raw for reject in door.inbox.rejects] == [theirs.raw, other.raw, shapeless.raw]
+    assert door.reasons().count(Why.SUPPRESSED) == 2
 
 
 async def test_another_process_s_word_is_heard_within_a_second_and_asking_costs_one_look() -> None:

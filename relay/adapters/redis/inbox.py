@@ -10,7 +10,7 @@ from typing import Any
 
 from relay.adapters.redis import keys, memo
 from relay.adapters.redis.codec import Codec
-from relay.adapters.redis.connect import Client
+from relay.adapters.redis.confirm import Confirmed
 from relay.adapters.redis.options import StoreOptions
 from relay.core.archive import FILTERED
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
@@ -26,7 +26,7 @@ class RedisInbox:
 
     def __init__(
         self,
-        client: Client,
+        confirmed: Confirmed,
         streams: Sequence[StreamKey],
         clock: Clock,
         codec: Codec,
@@ -34,7 +34,7 @@ class RedisInbox:
         admit: Callable[[], None],
         digest_key: Callable[[], bytes],
     ) -> None:
-        self._client, self._clock, self._codec, self._options = client, clock, codec, options
+        self._confirmed, self._clock, self._codec, self._options = confirmed, clock, codec, options
         self._admit, self._digest_key = admit, digest_key
         self._names = {stream: (keys.owed(stream), keys.books(stream)) for stream in streams}
         if options.archive:  # to the script it is a stream like any other, so ids are remembered as for one
@@ -43,11 +43,6 @@ class RedisInbox:
         self._shelves: dict[EntryClass, Shelf] = {}
         self._memos = memo.MemoWriter()
         self._skew_ms = 0  # store's clock − ours, learnt when they disagree about the epoch
-        self._confirm: tuple[str | int, ...] = ("WAIT",)
-
-    def confirm_with(self, *, waitaof: bool, own_file: bool) -> None:
-        """How replicas confirm: from their disks where the server knows WAITAOF, else from their memory."""
-        self._confirm = ("WAITAOF", int(own_file)) if waitaof else ("WAIT",)
 
     async def append(self, entries: Sequence[NewEntry], rejects: Sequence[Reject] = ()) -> list[bool]:
         """See ``ports.Inbox``."""
@@ -55,24 +50,11 @@ class RedisInbox:
         if not entries and not rejects:
             return []
         for _ in range(3):
-            reply = await self._call(*self._arguments(entries, rejects))
+            reply = await self._confirmed.script("append", *self._arguments(entries, rejects))
             if len(reply) == 2:
                 return [answer == ord("1") for answer in reply[1]]
             self._skew_ms = int(reply[0]) - self._clock.now_ms()
         raise StoreUnavailable(StoreTrouble.AWAY, "its clock does not stand still long enough to be agreed with")
-
-    async def _call(self, keys_: list[bytes | str], args: list[bytes | str | int]) -> list[Any]:
-        wanted = self._options.replicas
-        if not wanted:
-            answer: list[Any] = await self._client.script("append", keys_, args)
-            return answer
-        limit_ms = int(self._client.timeout * 800)  # less than the socket waits: the answer must be theirs
-        then = (*self._confirm, wanted, limit_ms)
-        answer, confirmed = await self._client.script_then("append", keys_, args, then)
-        have = int(confirmed[1] if isinstance(confirmed, list | tuple) else confirmed)
-        if have < wanted:
-            raise StoreUnavailable(StoreTrouble.REPLICAS, f"{have} of {wanted} replicas confirmed")
-        return answer
 
     def _arguments(
         self, entries: Sequence[NewEntry], rejects: Sequence[Reject]

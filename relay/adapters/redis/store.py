@@ -11,6 +11,7 @@ from relay.adapters.redis import keys, vault
 from relay.adapters.redis.archive import RedisArchive, RedisReplays
 from relay.adapters.redis.bounds import RedisBounds
 from relay.adapters.redis.codec import SHIPPED, Codec, SealingCodec, load_dictionaries
+from relay.adapters.redis.confirm import Confirmed
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.dead_letters import RedisDeadLetters
 from relay.adapters.redis.erasure import RedisErasure
@@ -46,7 +47,8 @@ class RedisStore:
         self._digest_key: bytes | None = None
         self._options = options
         self._watch = Watch(client, self.state, clock, tell, self.verify)
-        self.inbox = RedisInbox(client, streams, clock, codec, options, self._admit, self._key)
+        self._confirmed = Confirmed(client, options.replicas)
+        self.inbox = RedisInbox(self._confirmed, streams, clock, codec, options, self._admit, self._key)
         self.owed = RedisOwed(client, streams, codec, options, self.state)
         self.dead_letters = RedisDeadLetters(client, codec)
         self.gates = RedisGates(client)
@@ -59,7 +61,7 @@ class RedisStore:
         self.replays = RedisReplays(client, clock, self._key, options.lease_ms)
         self.bounds = RedisBounds(client, options)
         self.erasure = RedisErasure(client, codec)
-        self.suppressions = RedisSuppressions(client, options, self._key)
+        self.suppressions = RedisSuppressions(client, self._confirmed, options, self._key)
 
     @classmethod
     async def open(
@@ -107,7 +109,7 @@ class RedisStore:
             await self.client.run("SADD", keys.streams(), *names)
         if self._options.replicas:
             info: dict[str, Any] = await self.client.run("INFO")
-            self.inbox.confirm_with(waitaof=knows_waitaof(info), own_file=bool(info.get("aof_enabled")))
+            self._confirmed.confirm_with(waitaof=knows_waitaof(info), own_file=bool(info.get("aof_enabled")))
         self._digest_key = bytes.fromhex(meta[b"digest_key"].decode())
         self.inbox.forget_digests()
 

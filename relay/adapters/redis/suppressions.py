@@ -7,6 +7,7 @@ from hashlib import blake2b
 from typing import Any
 
 from relay.adapters.redis import keys
+from relay.adapters.redis.confirm import Confirmed
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.options import StoreOptions
 from relay.core.errors import StoreTrouble, StoreUnavailable
@@ -20,8 +21,10 @@ A_CALL = 500
 class RedisSuppressions:
     """See ``ports.Suppressions``."""
 
-    def __init__(self, client: Client, options: StoreOptions, digest_key: Callable[[], bytes]) -> None:
-        self._client, self._options, self._digest_key = client, options, digest_key
+    def __init__(
+        self, client: Client, confirmed: Confirmed, options: StoreOptions, digest_key: Callable[[], bytes]
+    ) -> None:
+        self._client, self._confirmed, self._options, self._digest_key = client, confirmed, options, digest_key
         self._begun: tuple[bytes, Any] = (b"", None)  # a digest that has read its key already, and that key
 
     def mark(self, identity: str) -> bytes:
@@ -37,14 +40,14 @@ class RedisSuppressions:
         return mark
 
     async def write(self, identities: Sequence[str], *, on: bool) -> int:
-        """See ``ports.Suppressions.write``."""
+        """See ``ports.Suppressions.write``. Whoever asked to be forgotten is told so: replicas must know as well."""
         if not self._digest_key():
             raise StoreUnavailable(StoreTrouble.AWAY, "its digest key is not known yet")
         lines, options = 0, self._options
         for start in range(0, len(identities), A_CALL):
             marks = [self.mark(identity) for identity in identities[start : start + A_CALL]]
             args: list[bytes | str | int] = [int(on), options.suppressed_age_ms, options.suppressed_most, *marks]
-            lines = int(await self._client.script("suppress", [keys.suppressed()], args))
+            lines = int(await self._confirmed.script("suppress", [keys.suppressed()], args))
         return lines
 
     async def since(self, after: str) -> Changes:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from relay.core.event import JsonObject
 from relay.core.segment.people import EMAIL, identities
 
 PLAIN = re.compile(r"[A-Za-z0-9_.:@-]+")  # what every JSON writer leaves as it is
+BEHIND_A_KEY = rb'"(?:userId|anonymousId|previousId)"\s*:\s*'
 
 
 class Seeker:
@@ -17,9 +19,11 @@ class Seeker:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = frozenset(names)
-        values = [(name.partition(":")[2], name.startswith(EMAIL)) for name in names]
-        self._exact = [_needle(value) for value, folded in values if not folded]
-        self._folded = [_needle(value) for value, folded in values if folded]
+        values = [(value, name.startswith(EMAIL)) for name in names if (value := name.partition(":")[2])]
+        self._ids = frozenset(value for value, folded in values if not folded)
+        self._addresses = frozenset(value for value, folded in values if folded)
+        self._exact = [_needle(value) for value in self._ids]
+        self._folded = [_needle(value) for value in self._addresses]
 
     def may_be_in(self, raw: bytes) -> bool:
         """False for nearly everything else, at the price of a search through the text."""
@@ -34,10 +38,29 @@ class Seeker:
         """Whether an event is about the person."""
         return not self._names.isdisjoint(identities(event))
 
+    def held_in(self, value: Any) -> bool:
+        """For JSON of no known shape: whether one of the values is an id, or any string, somewhere in it.
+
+        Numbers count as ids under the keys of ids only: the quantity 1 is not the user 1.
+        """
+        rest = [value]
+        while rest:
+            one = rest.pop()
+            if isinstance(one, dict):
+                if self.named_in(one):
+                    return True
+                rest += one.values()
+            elif isinstance(one, list):
+                rest += one
+            elif isinstance(one, str) and (one in self._ids or one.strip().lower() in self._addresses):
+                return True
+        return False
+
     def quoted_in(self, raw: bytes) -> bool:
-        """For text that is no event: whether one of the values stands in it as a whole string or number."""
-        whole = (rb'[":\s]' + re.escape(_written(name)) + rb'[",}\]\s]' for name in self._names)
-        return any(re.search(pattern, raw, re.IGNORECASE) for pattern in whole)
+        """For text that cannot be read as JSON: whether one of the values stands in it as a whole string or id."""
+        return any(re.search(_quoted(value), raw) for value in self._ids) or any(
+            re.search(_quoted(value), raw, re.IGNORECASE) for value in self._addresses
+        )
 
 
 def _needle(value: str) -> bytes:
@@ -45,5 +68,8 @@ def _needle(value: str) -> bytes:
     return max(PLAIN.findall(value), key=len, default="").encode()
 
 
-def _written(name: str) -> bytes:
-    return json.dumps(name.partition(":")[2])[1:-1].encode()
+def _quoted(value: str) -> bytes:
+    """A pattern; a bare number is an id only behind the key of one."""
+    text = re.escape(json.dumps(value)[1:-1].encode())
+    before = BEHIND_A_KEY if value.lstrip("-").isdigit() else rb"[:\s]"
+    return rb'"%b"|%b%b[,}\]\s]' % (text, before, text)
