@@ -112,7 +112,8 @@ def foreseen(job: Job, *, sample: bool = False) -> tuple[Foresight, Reading]:
         for _ in reading:
             pass
         return foresight, reading
-    target, manner = replace(job.target, url=f"{job.target.url}?dry_run=true"), replace(job.manner, rate=0.0)
+    url = f"{job.target.url}{'&' if '?' in job.target.url else '?'}dry_run=true"
+    target, manner = replace(job.target, url=url), replace(job.manner, rate=0.0)
     with watched("judged", replace(job, archive=archive), reading) as heard:
         tally = asyncio.run(send_all(iter(reading), target, manner, heard, told=foresight.add))
     if tally.accepted < tally.events:

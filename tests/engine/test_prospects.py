@@ -31,7 +31,9 @@ async def test_events_are_selected_appraised_and_judged_by_the_clocks_of_each_de
     names = {"web": Clocks(shared=True), "crm": Clocks(shared=False)}
     routes = [Route(name, frozenset({name}), matches, frozenset()) for name in names]
     prospects = Prospects(
-        lambda: routes, lambda name: Rules(PlainMapping(), names[name], "", Limits()), FakeClock(START_MS)
+        lambda source: routes if source == "shop" else [],
+        lambda name: Rules(PlainMapping(), names[name], "", Limits()),
+        FakeClock(START_MS),
     )
     long_ago = format_time(START_MS - 3 * DAY_MS)
     items: list[Any] = [order(number, receivedAt=long_ago) for number in range(25)] + [
@@ -39,7 +41,7 @@ async def test_events_are_selected_appraised_and_judged_by_the_clocks_of_each_de
         order(91, receivedAt="?"),
     ]
     items += [order(92, integrations={"crm": False}), {"type": "track", "event": "Unheard Of"}, {"no": "event"}, 7]
-    foreseen = await prospects.foresee(Decoded(items, lambda item: webhook_event(item, None, 64)))
+    foreseen = await prospects.foresee(Decoded(items, lambda item: webhook_event(item, None, 64)), "shop")
     assert foreseen.events == 31
     assert foreseen.misfits == {Why.NOT_AN_EVENT: 1, Why.BAD_SHAPE: 1}
     assert foreseen.filtered == {Why.NO_SUBSCRIPTION: 1}
