@@ -145,7 +145,7 @@ def _events() -> JsonObject:
                 "send",
                 "Take events, as `relay send` does",
                 taken,
-                about="An event with a `receivedAt` in the past was received then: its clocks run since that time.",
+                about="An event whose `receivedAt` (else `timestamp`) is past was received then: its clocks run since.",
                 parameters=(source, dry_run),
                 body=many,
             )
