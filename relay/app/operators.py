@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from relay.adapters.web.admin_answers import Declined
 from relay.app.mappings import LiveMapping
-from relay.core.delivery.prospect import Prospect
+from relay.core.delivery.mode import Mode, ModeRecord
+from relay.core.delivery.prospect import SENDABLE, Prospect
 from relay.core.errors import StoreMisused
 from relay.core.event import JsonObject
 from relay.core.segment.decode import Decoded, webhook_event
 from relay.core.segment.envelope import Unreadable, open_envelope
+from relay.engine.delivery import PAUSED
 from relay.engine.intake import Intake
 from relay.engine.prospects import Prospects
 from relay.ports import Clock
@@ -49,12 +51,14 @@ class Operators:
         prospects: Prospects,
         mappings: Mapping[str, LiveMapping],
         senders: Senders,
+        waits: Callable[[], Mapping[str, str]],
         clock: Clock,
         max_events: int,
         depth: int,
     ) -> None:
+        """``waits``: destinations that send nothing now, and why: ``standing_by`` or ``paused``."""
         self._intake, self._prospects, self._mappings, self._clock = intake, prospects, mappings, clock
-        self._senders, self._max_events, self._depth = senders, max_events, depth
+        self._senders, self._waits, self._max_events, self._depth = senders, waits, max_events, depth
 
     async def receive(self, body: bytes, named: str | None) -> Mapping[str, int]:
         """``POST /api/events``: any shape a webhook may have; events by outcome.
@@ -74,11 +78,12 @@ class Operators:
     async def foresee(self, body: bytes, named: str | None) -> JsonObject:
         """``POST /api/events?dry_run=true``: what would become of these events, by destination; nothing is stored."""
         foreseen = await self._prospects.foresee(self._decoded(body), self._senders.source(named))
+        waits = self._waits()
         return {
             "events": foreseen.events,
             "misfits": {why.value: count for why, count in foreseen.misfits.items()},
             "filtered": {why.value: count for why, count in foreseen.filtered.items()},
-            "destinations": {name: outcomes_of(foreseen.wanted.get(name)) for name in self._mappings},
+            "destinations": {name: outcomes_of(foreseen.wanted.get(name), waits.get(name)) for name in self._mappings},
         }
 
     def _decoded(self, body: bytes) -> Decoded:
@@ -105,10 +110,23 @@ class Operators:
         ]
 
 
-def outcomes_of(prospect: Prospect | None) -> JsonObject:
-    """Outcome → entries and their value in micro-units, which add up exactly over many requests."""
+def waits(modes: Mapping[str, ModeRecord], gates: Mapping[str, str]) -> dict[str, str]:
+    """The destinations that would keep what is put in now, without sending it: ``standing_by`` or ``paused``."""
+    idle = dict.fromkeys((name for name, gate in gates.items() if gate == PAUSED), "paused")
+    standing = (name for name, record in modes.items() if record.mode in (Mode.STANDBY, Mode.FAILBACK))
+    return idle | dict.fromkeys(standing, "standing_by")
+
+
+def outcomes_of(prospect: Prospect | None, waits: str | None) -> JsonObject:
+    """Outcome → entries and their value in micro-units, which add up exactly over many requests.
+
+    ``waits``: why a destination sends nothing now, in place of ``sendable``.
+    """
     shares = prospect.shares if prospect else {}
     return {
-        outcome: {"entries": share.entries, "value_micros": dict(share.value_micros)}
+        (waits or outcome) if outcome == SENDABLE else outcome: {
+            "entries": share.entries,
+            "value_micros": dict(share.value_micros),
+        }
         for outcome, share in shares.items()
     }

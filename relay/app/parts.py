@@ -15,7 +15,7 @@ from relay.adapters.system import FileSecret
 from relay.adapters.tiktok import TikTokSender
 from relay.adapters.web.intake_options import UNKNOWN_SOURCE, IntakeOptions, SourceOptions
 from relay.app.mappings import LiveMapping
-from relay.app.operators import ADMIN_SOURCE, Operators, Senders
+from relay.app.operators import ADMIN_SOURCE, Operators, Senders, waits
 from relay.config import Destination as DestinationSettings
 from relay.config import Loaded, Segment, Settings, Source
 from relay.core.delivery.batch import Limits
@@ -269,4 +269,13 @@ def operators(
     fed = feeds(settings, wanted)
     named = senders(settings, fed, len(wanted))
     prospects = Prospects(fed, delivery.rules, clock, frozenset(settings.segment.consent_categories))
-    return Operators(intake, prospects, mappings, named, clock, settings.intake.max_events, settings.intake.max_depth)
+    return Operators(
+        intake,
+        prospects,
+        mappings,
+        named,
+        lambda: waits(delivery.modes(), delivery.gates()),
+        clock,
+        settings.intake.max_events,
+        settings.intake.max_depth,
+    )

@@ -21,6 +21,8 @@ from relay.core.segment.worth import MICROS
 
 MEANINGS = {
     "sendable": "would be sent",
+    "standing_by": "would wait: the destination stands by; without a failover they lapse after journal.retention",
+    "paused": "would wait: the destination is paused",
     "overlap": "would be a dead letter: received over 44 hours ago, and another sender may have delivered it",
     "expired": "would be a dead letter: older than max_age",
     "unmappable": "would be a dead letter: no valid item can be made of it",

@@ -9,14 +9,20 @@ import pytest
 
 from relay.adapters.web.admin_answers import Declined
 from relay.app import parts
-from relay.app.operators import Operators, Senders
+from relay.app.operators import Operators, Senders, outcomes_of, waits
 from relay.cli.serve import in_sandbox
 from relay.config import Loaded, Settings
-from relay.core.event import DEFAULT_SOURCE
+from relay.core.delivery.account import Rules
+from relay.core.delivery.batch import Limits
+from relay.core.delivery.clocks import Clocks
+from relay.core.delivery.mode import Mode, ModeRecord
+from relay.core.delivery.prospect import Prospect
+from relay.core.event import DEFAULT_SOURCE, NO_WORTH, Entry
 from relay.core.segment.select import Route
 from relay.engine.intake import Receipt
 from relay.engine.prospects import Foreseen
-from tests.twins.clock import FakeClock
+from tests.twins.clock import START_MS, FakeClock
+from tests.twins.tiktok import PlainMapping
 
 DESTINATIONS = [
     {"name": name, "event_source_id": name, "access_token": "made-up"} for name in ("shop", "outlet", "spare")
@@ -82,12 +88,28 @@ class Taken:
 async def test_operators_events_go_as_those_of_the_source_in_earnest_and_in_a_dry_run() -> None:
     taken: Any = Taken()
     limited = senders(sources={"ios": {"destinations": ["outlet"]}, "web": {}})
-    operators = Operators(taken, taken, {}, limited, FakeClock(), 10, 64)
+    operators = Operators(taken, taken, {}, limited, dict, FakeClock(), 10, 64)
     for take in (operators.receive, operators.foresee):
         await take(b"{}", "ios")
         with pytest.raises(Declined, match="Sources"):
             await take(b"{}", None)
     assert taken.sources == ["ios", "ios"]
+
+
+def test_who_stands_by_or_is_paused_keeps_what_is_put_in() -> None:
+    modes = {"shop": Mode.ACTIVE, "outlet": Mode.STANDBY, "spare": Mode.FAILBACK, "crm": Mode.FAILOVER}
+    gates = {"shop": "closed", "outlet": "paused", "spare": "closed", "crm": "paused"}
+    found = waits({name: ModeRecord(mode) for name, mode in modes.items()}, gates)
+    assert found == {"outlet": "standing_by", "spare": "standing_by", "crm": "paused"}
+
+
+async def test_a_dry_run_says_what_would_wait_in_place_of_what_would_be_sent() -> None:
+    old, fresh = START_MS - 3 * 86_400_000, START_MS
+    rules = Rules(PlainMapping(), Clocks(shared=True), "", Limits())
+    prospect = Prospect(rules, START_MS)
+    prospect.add([Entry(str(at), b'{"id":"1"}', at, "", NO_WORTH) for at in (old, fresh)])
+    assert outcomes_of(prospect, None).keys() == {"overlap", "sendable"}
+    assert outcomes_of(prospect, "standing_by").keys() == {"overlap", "standing_by"}
 
 
 def test_in_the_sandbox_every_source_feeds_the_simulator() -> None:
