@@ -15,7 +15,7 @@ from relay.adapters.system import FileSecret
 from relay.adapters.tiktok import TikTokSender
 from relay.adapters.web.intake_options import UNKNOWN_SOURCE, IntakeOptions, SourceOptions
 from relay.app.mappings import LiveMapping
-from relay.app.operators import ADMIN_SOURCE, Operators
+from relay.app.operators import ADMIN_SOURCE, Operators, Senders, waits
 from relay.config import Destination as DestinationSettings
 from relay.config import Loaded, Segment, Settings, Source
 from relay.core.delivery.batch import Limits
@@ -256,6 +256,12 @@ def tracer(settings: Settings, redis: RedisStore, clock: Clock, delivery: Delive
     )
 
 
+def senders(settings: Settings, feeds: Callable[[str], Sequence[Route]], all_routes: int) -> Senders:
+    """As whom operators can send events, and whether they have to say it."""
+    names = (DEFAULT_SOURCE, *settings.segment.sources)
+    return Senders(names, apart=any(len(feeds(name)) < all_routes for name in names))
+
+
 def operators(
     settings: Settings,
     intake: Intake,
@@ -266,6 +272,16 @@ def operators(
 ) -> Operators:
     """What operators can send and look at."""
     wanted = routes(settings, mappings)
+    fed = feeds(settings, wanted)
+    named = senders(settings, fed, len(wanted))
     categories = frozenset(settings.segment.consent_categories)
-    prospects = Prospects(lambda: wanted, delivery.rules, clock, suppression, categories)
-    return Operators(intake, prospects, mappings, clock, settings.intake.max_events, settings.intake.max_depth)
+    return Operators(
+        intake,
+        Prospects(fed, delivery.rules, clock, suppression, categories),
+        mappings,
+        named,
+        lambda: waits(delivery.modes(), delivery.gates()),
+        clock,
+        settings.intake.max_events,
+        settings.intake.max_depth,
+    )

@@ -15,10 +15,9 @@ from typing import NamedTuple
 from relay.cli.client import Failed
 from relay.cli.event_files import STDIN
 from relay.core.event import JsonObject
-from relay.core.segment.timing import read_time
+from relay.core.segment.timing import told_time
 
 ENDINGS = (".json", ".jsonl", ".ndjson", ".gz")
-TIMES = ("receivedAt", "timestamp", "originalTimestamp", "sentAt")
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 SLACK_MS = HOUR_MS
@@ -40,7 +39,7 @@ class Window(NamedTuple):
         """Whether an event is wanted. One that tells no time is, unless there is a bound."""
         if self == EVER:
             return True
-        at_ms = next((at for name in TIMES if (at := read_time(event.get(name))) is not None), None)
+        at_ms = told_time(event)
         return at_ms is not None and self.overlaps(at_ms, at_ms)
 
 

@@ -21,6 +21,8 @@ from relay.core.segment.worth import MICROS
 
 MEANINGS = {
     "sendable": "would be sent",
+    "standing_by": "would wait: the destination stands by; without a failover they lapse after journal.retention",
+    "paused": "would wait: the destination is paused",
     "overlap": "would be a dead letter: received over 44 hours ago, and another sender may have delivered it",
     "expired": "would be a dead letter: older than max_age",
     "unmappable": "would be a dead letter: no valid item can be made of it",
@@ -112,7 +114,8 @@ def foreseen(job: Job, *, sample: bool = False) -> tuple[Foresight, Reading]:
         for _ in reading:
             pass
         return foresight, reading
-    target, manner = replace(job.target, url=f"{job.target.url}?dry_run=true"), replace(job.manner, rate=0.0)
+    url = f"{job.target.url}{'&' if '?' in job.target.url else '?'}dry_run=true"
+    target, manner = replace(job.target, url=url), replace(job.manner, rate=0.0)
     with watched("judged", replace(job, archive=archive), reading) as heard:
         tally = asyncio.run(send_all(iter(reading), target, manner, heard, told=foresight.add))
     if tally.accepted < tally.events:

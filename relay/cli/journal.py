@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
@@ -25,7 +25,7 @@ from relay.cli.client import Failed
 from relay.core.event import JsonObject
 
 EVERY_S = 1.0
-HEAD_BYTES = 65_536
+END_BYTES = 65_536
 
 
 class Ranges:
@@ -58,12 +58,24 @@ class Ranges:
         self._firsts[start:end], self._lasts[start:end] = [first], [last]
 
 
+class Print(NamedTuple):
+    """Size, digest of both ends, and time of the last change: a file made anew may be as large as before."""
+
+    size: int
+    ends: str
+    changed_ns: int
+
+    def begins(self, name: str) -> bool:
+        """Whether the file of that name was this one when it was shorter: it has only grown."""
+        return fingerprint(name, self.size).ends == self.ends
+
+
 @dataclass(slots=True)
 class Kept:
     """One file: what was acknowledged, ``fresh`` of it not written down yet; ``total`` once it was read to its end."""
 
     number: int
-    print: tuple[int, str]
+    print: Print
     done: Ranges = field(default_factory=Ranges)
     fresh: Ranges = field(default_factory=Ranges)
     total: int | None = None
@@ -94,8 +106,8 @@ class Journal:
         if found is not None and now == found.print:
             return found
         kept = Kept(max((one.number for one in self._files.values()), default=-1) + 1, now)
-        if found is not None and now[0] > found.print[0] and fingerprint(name, found.print[0]) == found.print:
-            for first, last in found.done.pairs():  # it has only grown
+        if found is not None and now.size > found.print.size and found.print.begins(name):
+            for first, last in found.done.pairs():
                 kept.take(first, last)
         self._files[name] = kept
         self._pending.append({"file": kept.number, "name": name, "print": list(now)})
@@ -167,8 +179,7 @@ class Journal:
 
     def _take_up(self, line: Any, numbered: dict[int, Kept]) -> None:
         if "name" in line:
-            size, head = line["print"]
-            self._files[line["name"]] = numbered[line["file"]] = Kept(line["file"], (size, head))
+            self._files[line["name"]] = numbered[line["file"]] = Kept(line["file"], Print(*line["print"]))
             return
         kept = numbered[line["file"]]
         for first, last in line["done"]:
@@ -176,18 +187,19 @@ class Journal:
         kept.complete |= bool(line["complete"])
 
 
-def fingerprint(name: str, size: int | None = None) -> tuple[int, str]:
-    """Size of a file and digest of its beginning: a copy of it is the same file, a changed one is not.
-
-    With ``size``: what it was when the file was that short.
-    """
+def fingerprint(name: str, size: int | None = None) -> Print:
+    """What tells a file from a changed one. With ``size``: what it was when the file was that short."""
     try:
         with Path(name).open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size if size is None else size
-            head = stream.read(min(HEAD_BYTES, size))
+            known = os.fstat(stream.fileno())
+            size = known.st_size if size is None else size
+            digest = hashlib.blake2b(stream.read(min(END_BYTES, size)), digest_size=16)
+            if size > END_BYTES:
+                start = stream.seek(max(END_BYTES, size - END_BYTES))
+                digest.update(stream.read(size - start))
     except OSError as error:
         raise Failed(f"{name}: cannot be read ({error.strerror})") from None
-    return size, hashlib.blake2b(head, digest_size=16).hexdigest()
+    return Print(size, digest.hexdigest(), known.st_mtime_ns)
 
 
 def open_journal(path: Path, key: str, *, restart: bool = False) -> Journal:

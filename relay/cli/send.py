@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlencode
 
 import click
 
@@ -28,6 +29,7 @@ THROUGH_ADMIN = 500  # events a request through the admin port
 @click.option("--url", default="", help="Webhook URL; without it, through the admin port.")
 @click.option("--secret", default="", help="Shared secret to sign with, as Segment does.")
 @click.option("--token", default="", help="Value for X-Relay-Token.")
+@click.option("--source", help="Whose events these are: a source's name, or segment (admin port).")
 @click.option("--rate", default=0.0, type=click.FloatRange(0), help="Events a second; 0 is as fast as it goes.")
 @click.option("--batch", type=click.IntRange(1, 10_000), help="Events a request (default: 1, admin port 500).")
 @click.option("--retry-for", default=60.0, type=click.FloatRange(0), show_default=True, help="Seconds to insist.")
@@ -43,6 +45,7 @@ def send(
     url: str,
     secret: str,
     token: str,
+    source: str | None,
     rate: float,
     batch: int | None,
     retry_for: float,
@@ -59,7 +62,9 @@ def send(
     Folders are read in order of their names, and those of Segment's S3 archive by day. Interrupted, the same command
     goes on where it was.
     """
-    target = webhook(url, secret, token) if url else admin_port(secret, token)
+    if url and source is not None:
+        raise click.UsageError("--source goes without --url: to a webhook, its path and secret say who sends")
+    target = webhook(url, secret, token) if url else admin_port(secret, token, source)
     manner = Manner(batch or (1 if url else THROUGH_ADMIN), rate, retry_for, always_array=not url)
     window = Window(since, until)
     job = Job(gathered(files, window), window, target, manner, admin=not url)
@@ -81,12 +86,13 @@ def webhook(url: str, secret: str, token: str) -> Target:
     return Target(url, secret.encode(), {"X-Relay-Token": token} if token else {})
 
 
-def admin_port(secret: str, token: str) -> Target:
-    """The admin port, which trusts its token."""
+def admin_port(secret: str, token: str, source: str | None) -> Target:
+    """The admin port, which trusts its token; events go as those of ``source``."""
     if secret or token:
         raise click.UsageError("--secret and --token go with --url")
     address = find_admin()
-    return Target(f"{address.url}/api/events", headers={"Authorization": f"Bearer {address.token}"})
+    query = f"?{urlencode({'source': source})}" if source is not None else ""
+    return Target(f"{address.url}/api/events{query}", headers={"Authorization": f"Bearer {address.token}"})
 
 
 def journal_of(files: Sequence[str], job: Job, name: str, *, restart: bool) -> Journal | None:

@@ -18,6 +18,8 @@ from relay.cli.event_files import FileEvent
 from relay.core.event import JsonObject
 
 AGAIN = frozenset({429, 500, 502, 503, 504})
+WRONG_SOURCE = frozenset({"source_needed", "no_such_source"})
+"""What no other event of the command would be answered otherwise: told at once, in the relay's own words."""
 WORKERS = 16
 BATCH_BYTES = 8 * 1024**2
 LONGEST_WAIT = 30.0
@@ -217,7 +219,10 @@ async def _once(errand: Errand, batch: list[bytes]) -> tuple[str, float | None]:
     if answer.status == 200:
         errand.told(document_of(text))
         return "200", None
-    code = document_of(text).get("code", "")
+    document = document_of(text)
+    code = document.get("code", "")
+    if code in WRONG_SOURCE:
+        raise Failed(f"{document.get('message', code)} (--source NAME)")
     return f"{answer.status} {code}".rstrip(), retry_after(answer) if answer.status in AGAIN else None
 
 

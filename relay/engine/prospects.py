@@ -42,7 +42,7 @@ class Prospects:
 
     def __init__(
         self,
-        routes: Callable[[], Sequence[Route]],
+        routes: Callable[[str], Sequence[Route]],
         rules: Callable[[str], Rules],
         clock: Clock,
         suppression: Suppression,
@@ -51,22 +51,22 @@ class Prospects:
         self._routes, self._rules, self._clock, self._suppression = routes, rules, clock, suppression
         self._categories = categories
 
-    async def foresee(self, decoded: Collection[Event | Misfit]) -> Foreseen:
-        """All of a request. Never raises for what an event holds."""
-        foreseen, now_ms = Foreseen(), self._clock.now_ms()
+    async def foresee(self, decoded: Collection[Event | Misfit], source: str) -> Foreseen:
+        """All of a request, as events of ``source``. Never raises for what an event holds."""
+        foreseen, now_ms, routes = Foreseen(), self._clock.now_ms(), self._routes(source)
         for part in _parts(decoded):
-            self._judge(part, foreseen, now_ms)
+            self._judge(part, routes, foreseen, now_ms)
             await asyncio.sleep(0)
         return foreseen
 
-    def _judge(self, part: Sequence[Event | Misfit], foreseen: Foreseen, now_ms: int) -> None:
+    def _judge(self, part: Sequence[Event | Misfit], routes: Sequence[Route], foreseen: Foreseen, now_ms: int) -> None:
         entries: dict[str, list[Entry]] = {}
         for item in part:
             foreseen.events += 1
             if isinstance(item, Misfit):
                 self._judge_misfit(item, foreseen)
                 continue
-            wanted, why = select(item.body, self._routes(), False, self._categories)
+            wanted, why = select(item.body, routes, False, self._categories)
             if wanted and self._suppression.refuses(item.body):
                 wanted, why = [], Why.SUPPRESSED
             if not wanted:

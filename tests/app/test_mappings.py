@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from relay.adapters.system import Looks
 from relay.app import parts
 from relay.app.mappings import MOST_TOLD, Mappings, examine_mappings
-from relay.app.operators import Operators
+from relay.app.operators import Operators, Senders
 from relay.config import Destination, Settings
 from relay.core.errors import ConfigError
 from relay.core.event import EntryClass, JsonObject
@@ -257,7 +257,7 @@ async def test_intake_and_the_operators_preview_see_the_swap(file: Path) -> None
     async with Following(destination(file)) as following:
         live = following.mappings.live
         routes = parts.routes(settings, live)
-        operators = Operators(None, None, live, FakeClock(), 10, 64)  # type: ignore[arg-type]
+        operators = Operators(None, None, live, Senders((), apart=False), dict, FakeClock(), 10, 64)  # type: ignore[arg-type]
         ((stream,), _) = select(EVENT, routes, False)
         assert stream.klass is EntryClass.CONVERSION
         write(file, [subscription("ViewContent", trigger='event = "Order Completed"')])

@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from relay.adapters.web.admin import AdminOptions, AdminParts, build_admin
+from relay.adapters.web.admin_answers import Declined
 from relay.core.delivery.account import Rules
 from relay.core.delivery.batch import Limits
 from relay.core.delivery.clocks import Clocks
@@ -97,6 +98,8 @@ class Backstage:
         self.turned: list[tuple[str, str]] = []
         self.received: list[bytes] = []
         self.judged: list[bytes] = []
+        self.sources: list[str | None] = []  # those named; where any is needed, None is refused
+        self.source_needed = False
         self.asked: list[tuple[Wanted, str]] = []
         rules = Rules(PlainMapping(), Clocks(), "", Limits())
         self.tracer = Tracer(
@@ -152,6 +155,11 @@ class Backstage:
         assert claimed is not None
         asyncio.run(self.store.owed.settle(claimed.lease, Settlement([one.id for one in claimed.entries])))
 
+    def check(self, source: str | None) -> None:
+        if source is None and self.source_needed:
+            raise Declined(409, "source_needed", "Say whose events: segment, web.")
+        self.sources.append(source)
+
     def _parts(self) -> AdminParts:
         survey = Survey(
             self.store.owed,
@@ -162,11 +170,13 @@ class Backstage:
             modes=lambda: {"tiktok": self.standby.record} if self.store.state.modes else {},
         )
 
-        async def receive(body: bytes) -> dict[str, int]:
+        async def receive(body: bytes, source: str | None) -> dict[str, int]:
+            self.check(source)
             self.received.append(body)
             return {"accepted": 1}
 
-        async def foresee(body: bytes) -> JsonObject:
+        async def foresee(body: bytes, source: str | None) -> JsonObject:
+            self.check(source)
             self.judged.append(body)
             events = len(orjson.loads(body))
             outcomes = {"sendable": {"entries": events - 1, "value_micros": {"EUR": 1_500_000}}}

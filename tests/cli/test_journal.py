@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,6 +118,38 @@ def test_a_changed_file_begins_anew_and_one_that_grew_goes_on(path: Path, file: 
     changed.close(finished=False)
     Path(file).write_bytes(b"{}\n")
     assert done(opened(path).begin(file)) == []
+
+
+LINES = [b'{"messageId":"%07d"}\n' % number for number in range(20_000)]
+
+
+@pytest.mark.parametrize(
+    "anew",
+    [
+        [*LINES[:-1], b'{"messageId":"another"}\n'],
+        [*LINES[:10_000], b'{"messageId":"another"}\n', *LINES[10_001:]],
+        [*LINES[:10_000], b'{"messageId":"another"}\n', *LINES[10_000:]],
+    ],
+    ids=["another at the end", "another in the middle", "one more in the middle"],
+)
+def test_a_file_made_anew_with_the_same_beginning_begins_anew(path: Path, file: str, anew: list[bytes]) -> None:
+    Path(file).write_bytes(b"".join(LINES))
+    os.utime(file, (1, 1))
+    journal = opened(path)
+    journal.took(journal.begin(file), 0, 19_999)
+    journal.close(finished=False)
+    Path(file).write_bytes(b"".join(anew))
+    assert done(opened(path).begin(file)) == []
+
+
+def test_a_large_file_that_only_grew_goes_on(path: Path, file: str) -> None:
+    Path(file).write_bytes(b"".join(LINES))
+    journal = opened(path)
+    journal.took(journal.begin(file), 0, 19_999)
+    journal.close(finished=False)
+    with Path(file).open("ab") as stream:
+        stream.write(LINES[0])
+    assert done(opened(path).begin(file)) == [(0, 19_999)]
 
 
 def test_restart_forgets(path: Path, file: str) -> None:

@@ -153,6 +153,20 @@ def test_the_command_sends_through_the_admin_port(runner: CliRunner, file: str, 
     assert body == b"[" + b",".join(EVENTS) + b"]"
 
 
+def test_events_go_as_those_of_a_source(runner: CliRunner, file: str, backstage: Backstage) -> None:
+    backstage.source_needed = True
+    for words in ([], ["--dry-run"]):
+        refused = runner.invoke(send, [file, *words])
+        assert refused.exit_code == 1
+        assert "Say whose events: segment, web. (--source NAME)" in refused.stderr
+    assert (backstage.received, backstage.judged) == ([], [])
+    for words in (["--dry-run"], []):
+        sent = runner.invoke(send, [file, "--source", "we b&c", *words])
+        assert sent.exit_code == 0, sent.output
+    assert backstage.sources == ["we b&c", "we b&c"]
+    assert len(backstage.received) == len(backstage.judged) == 1
+
+
 def test_one_clear_line(runner: CliRunner, file: str, tmp_path: Path, backstage: Backstage) -> None:
     (tmp_path / "bad").write_text("{}\nno\n")
     (tmp_path / "empty").write_text("")
@@ -163,6 +177,7 @@ def test_one_clear_line(runner: CliRunner, file: str, tmp_path: Path, backstage:
         ([file, "--url", "http://127.0.0.1:9/webhook/segment"], 3, "no relay at"),
         ([file, "--url", "localhost:9"], 2, "http://"),
         ([file, "--secret", "s"], 2, "--url"),
+        ([file, "--source", "s", "--url", "http://127.0.0.1:9/webhook/segment"], 2, "without --url"),
     ):
         result = runner.invoke(send, arguments)
         assert result.exit_code == code, (arguments, result.output)

@@ -153,12 +153,13 @@ async def test_what_comes_out_of_an_archive_was_received_when_segment_received_i
     events: list[Event | Misfit] = [
         order("then", receivedAt=format_time(START_MS - hour_ms)),
         order("ahead", receivedAt=format_time(START_MS + hour_ms)),
-        order("silent", timestamp=format_time(START_MS - hour_ms)),
+        order("silent", timestamp=format_time(START_MS - 2 * hour_ms)),
+        order("timeless"),
         MISFIT,
     ]
     receipt = await desk.intake.backfill(events, "shop")
-    assert receipt == Receipt(accepted=3, dead=1)
-    assert [entry.received_ms - START_MS for entry in desk.inbox.entries] == [-hour_ms, 0, 0]
+    assert receipt == Receipt(accepted=4, dead=1)
+    assert [entry.received_ms - START_MS for entry in desk.inbox.entries] == [-hour_ms, 0, -2 * hour_ms, 0]
     receipt = await desk.intake.backfill([order("one", receivedAt=format_time(START_MS - 5))], "shop")
     assert desk.inbox.entries[-1].received_ms == START_MS - 5, "a single one as well"
     await desk.intake.receive([order("fresh", receivedAt=format_time(START_MS - hour_ms))], "shop", sdk=False)

@@ -36,7 +36,7 @@ async def test_events_are_selected_appraised_and_judged_by_the_clocks_of_each_de
     suppression = Suppression(MemorySuppressions(), clock, lambda _notice: None)
     await suppression.add(["user:forgotten"])
     prospects = Prospects(
-        lambda: routes,
+        lambda source: routes if source == "shop" else [],
         lambda name: Rules(PlainMapping(), names[name], "", Limits()),
         clock,
         suppression,
@@ -54,7 +54,7 @@ async def test_events_are_selected_appraised_and_judged_by_the_clocks_of_each_de
         7,
     ]
     items.append({"userId": "forgotten", "no": "event"})
-    foreseen = await prospects.foresee(Decoded(items, lambda item: webhook_event(item, None, 64)))
+    foreseen = await prospects.foresee(Decoded(items, lambda item: webhook_event(item, None, 64)), "shop")
     assert foreseen.events == 33
     assert foreseen.misfits == {Why.NOT_AN_EVENT: 1, Why.BAD_SHAPE: 1}
     assert foreseen.filtered == {Why.NO_SUBSCRIPTION: 1, Why.SUPPRESSED: 2}

@@ -55,9 +55,10 @@ class AdminOptions:
 class AdminParts:
     """What the port operates. ``facts`` head the status document; ``switches`` by name: pause, resume, probe.
 
-    ``receive`` takes the body of ``POST /api/events`` through intake and returns events by outcome; it raises Declined
-    or StoreUnavailable. ``foresee`` judges such a body and stores nothing. ``preview`` maps ``{"events": […]}`` without
-    sending anything. ``trace`` looks an event up. ``archives``: whether what ends is kept for replays.
+    ``receive`` takes the body of ``POST /api/events`` through intake, as events of the source that is named, and
+    returns events by outcome; it raises Declined or StoreUnavailable. ``foresee`` judges such a body and stores
+    nothing. ``preview`` maps ``{"events": […]}`` without sending anything. ``trace`` looks an event up.
+    ``archives``: whether what ends is kept for replays.
     """
 
     survey: Survey
@@ -68,8 +69,8 @@ class AdminParts:
     tell: Tell
     facts: Callable[[], Mapping[str, object]] = dict
     switches: Mapping[str, Switch] = field(default_factory=dict)
-    receive: Callable[[bytes], Awaitable[Mapping[str, int]]] | None = None
-    foresee: Callable[[bytes], Awaitable[JsonObject]] | None = None
+    receive: Callable[[bytes, str | None], Awaitable[Mapping[str, int]]] | None = None
+    foresee: Callable[[bytes, str | None], Awaitable[JsonObject]] | None = None
     preview: Callable[[JsonObject], JsonObject] | None = None
     trace: Look | None = None
     incidents: Incidents | None = None
@@ -166,18 +167,19 @@ def switch_handler(parts: AdminParts) -> Handler:
 
 
 def receive_handler(
-    receive: Callable[[bytes], Awaitable[Mapping[str, int]]],
-    foresee: Callable[[bytes], Awaitable[JsonObject]] | None,
+    receive: Callable[[bytes, str | None], Awaitable[Mapping[str, int]]],
+    foresee: Callable[[bytes, str | None], Awaitable[JsonObject]] | None,
 ) -> Handler:
-    """What ``relay send`` without ``--url`` uses. ``?dry_run=true``: only what would become of it."""
+    """What ``relay send`` without ``--url`` uses. ``?source=NAME``: whose events; ``?dry_run=true``: only foreseen."""
 
     async def events(request: web.Request) -> web.Response:
         dry_run = request.query.get("dry_run", "false")
         if dry_run not in {"true", "false"} or (dry_run == "true" and foresee is None):
             raise Declined(400, "bad_query", "dry_run is true or false.")
+        body, source = await request.read(), request.query.get("source")
         if dry_run == "true" and foresee is not None:
-            return answer({"success": True, "dry_run": True, **await foresee(await request.read())})
-        return answer({"success": True, **await receive(await request.read())})
+            return answer({"success": True, "dry_run": True, **await foresee(body, source)})
+        return answer({"success": True, **await receive(body, source)})
 
     return events
 

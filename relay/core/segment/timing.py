@@ -22,6 +22,7 @@ LONGEST_WAIT_MS = 28 * 86_400_000  # TikTok takes nothing older, so a longer wai
 SMALLEST_EPOCH_MS = 100_000_000_000  # numbers below are seconds: as milliseconds they would lie before March 1973
 LAST_MS = 253_402_300_799_999  # 9999-12-31, the last day that can be written
 
+TIMES = ("receivedAt", "timestamp", "originalTimestamp", "sentAt")
 NUMBER = re.compile(r"\s*[+-]?\d+(\.\d+)?\s*")
 ISO_DATE = re.compile(r"\s*\d{4}-?\d\d-?\d\d")
 GO_STRING = re.compile(r"(\S+ [\d:]+)(\.\d+)? ([+-]\d{4}) \S+( m=\S+)?")  # time.Time.String()
@@ -87,9 +88,17 @@ def read_time(value: Any) -> int | None:
 
 
 def received_at(event: JsonObject, now_ms: int) -> int:
-    """When Segment received an event that comes out of an archive; now, where it does not say so in the past."""
-    own_ms = read_time(event.get("receivedAt"))
+    """When Segment received an event that comes out of an archive; now, where it tells no time in the past.
+
+    Without a ``receivedAt`` it was received when it happened: taken for new, an old purchase would count twice.
+    """
+    own_ms = told_time(event)
     return own_ms if own_ms is not None and 0 < own_ms < now_ms else now_ms
+
+
+def told_time(event: JsonObject) -> int | None:
+    """The first time an event tells that can be read, its receipt before all others, in epoch milliseconds."""
+    return next((at for name in TIMES if (at := read_time(event.get(name))) is not None), None)
 
 
 def _epoch(number: float) -> int:

@@ -74,17 +74,19 @@ class Scene:
 
         return turn
 
-    async def receive(self, body: bytes) -> Mapping[str, int]:
+    async def receive(self, body: bytes, source: str | None) -> Mapping[str, int]:
         if body == b"full":
             raise StoreUnavailable(StoreTrouble.OVER_LIMIT, retry_after=7)
         if body == b"odd":
             raise Declined(400, "bad_json", "not JSON")
+        if source:
+            raise Declined(409, source, "as whom?")
         self.bodies.append(body)
         return {"accepted": 2}
 
     @staticmethod
-    async def foresee(body: bytes) -> JsonObject:
-        return {"events": len(body)}
+    async def foresee(body: bytes, source: str | None) -> JsonObject:
+        return {"events": len(body)} | ({"source": source} if source else {})
 
     @staticmethod
     def preview(asked: JsonObject) -> JsonObject:
@@ -280,6 +282,13 @@ async def test_a_dry_run_stores_nothing_and_must_be_spelled_right(scene: Scene, 
     assert scene.bodies == []
     assert (await port.post("/api/events?dry_run=false", headers=JSON, data=b"[{}]")).status == 200
     assert scene.bodies == [b"[{}]"]
+
+
+async def test_events_are_taken_and_judged_as_those_of_the_source_that_is_named(port: Port) -> None:
+    refused = await port.post("/api/events?source=web", headers=JSON, data=b"[{}]")
+    assert await code_of(refused, 409) == "web"
+    answer = await port.post("/api/events?source=web&dry_run=true", headers=JSON, data=b"[{}]")
+    assert (await answer.json())["source"] == "web"
 
 
 async def test_a_body_too_large_is_413() -> None:

@@ -138,4 +138,10 @@ def test_the_items_own_sent_at_wins() -> None:
     ],
 )
 def test_an_archived_event_was_received_when_it_says_so_unless_that_is_yet_to_come(said: Any, expected: int) -> None:
-    assert received_at({"receivedAt": said, "timestamp": "2020-01-01"}, NOON) == expected
+    assert received_at({"receivedAt": said, "timestamp": "2099-01-01"}, NOON) == expected
+
+
+@pytest.mark.parametrize("said", [None, "yesterday", True])
+@pytest.mark.parametrize("name", ["timestamp", "originalTimestamp", "sentAt"])
+def test_an_archived_event_that_does_not_say_when_it_was_received_is_as_old_as_it_says(name: str, said: Any) -> None:
+    assert received_at({"receivedAt": said, name: format_time(NOON - 3 * DAY)}, NOON) == NOON - 3 * DAY

@@ -136,7 +136,8 @@ def _events() -> JsonObject:
     many = {"anyOf": [ref("Event"), {"type": "array", "items": ref("Event"), "minItems": 1, "maxItems": 10_000}]}
     some = record({"events": {"type": "array", "items": {"type": "object"}, "maxItems": 10_000}})
     problems = ("400", "413")
-    taken = _answers("Durable; or judged.", {"anyOf": [ref("Received"), ref("Foreseen")]}, problems)
+    source = query("source", text(), "Whose events: `segment` or a name. Needed (else 409) where one is limited.")
+    taken = _answers("Durable; or judged.", {"anyOf": [ref("Received"), ref("Foreseen")]}, (*problems, "409"))
     dry_run = query("dry_run", text(enum=["true", "false"]), "true: say what would become of them, and store nothing.")
     return {
         "/api/events": {
@@ -144,8 +145,8 @@ def _events() -> JsonObject:
                 "send",
                 "Take events, as `relay send` does",
                 taken,
-                about="An event with a `receivedAt` in the past was received then: its clocks run since that time.",
-                parameters=(dry_run,),
+                about="An event whose `receivedAt` (else `timestamp`) is past was received then: its clocks run since.",
+                parameters=(source, dry_run),
                 body=many,
             )
         },

@@ -227,7 +227,8 @@ FORESEEN = record(
         "filtered": counts("Wanted by nobody, by reason."),
         "destinations": {
             "type": "object",
-            "description": "By destination and outcome: `sendable`, `unmatched`, or the reason of a dead letter.",
+            "description": "By destination and outcome: `sendable` (`standing_by` or `paused` where it waits),"
+            " `unmatched`, or the reason of a dead letter.",
             "additionalProperties": {
                 "type": "object",
                 "additionalProperties": record(
