@@ -39,7 +39,7 @@ class Replayer:
     async def weigh(self, ask: ReplayAsk, patience_s: float) -> Weighed:
         """What a replay would come to now; not ``complete`` when patience ended first. Raises StoreUnavailable."""
         parts, weighed = self._parts, Weighed()
-        scan = Scan(parts.archive, parts.letters, parts.clock, parts.view, ask, parts.clock.now_ms())
+        scan = Scan(parts.archive, parts.letters, parts.clock, parts.view, ask, await parts.room.store_ms())
         until = parts.clock.monotonic() + patience_s
         place: Place | None = scan.start
         while place is not None:
@@ -72,8 +72,8 @@ class Replayer:
 
     async def start(self, ask: ReplayAsk, expected: int) -> ReplayJob:
         """Begin. Raises ReplayRefused while there is another one, StoreUnavailable."""
-        now_ms = self._parts.clock.now_ms()
-        wanted = ReplayJob(uuid.uuid4().hex[:8], ask, began_ms=now_ms, expected=expected)
+        began_ms = await self._parts.room.store_ms()  # it is compared with when events ended
+        wanted = ReplayJob(uuid.uuid4().hex[:8], ask, began_ms=began_ms, expected=expected)
         before = await self.look()
         job = begun(before, wanted)
         if job is None or not await self._parts.replays.save(job, job.version, new=True):
@@ -90,11 +90,12 @@ class Replayer:
 
         Raises ReplayRefused where that is not to be had, StoreUnavailable.
         """
+        now_ms = await self._parts.room.store_ms()
         for _ in range(TRIES):
             job = await self.look()
             if job is None:
                 raise ReplayRefused("there is no replay")
-            wanted = turned(job, state, self._parts.clock.now_ms())
+            wanted = turned(job, state, now_ms)
             if wanted is None:
                 if job.state is not state:
                     raise ReplayRefused(f"the replay is {job.state.value} already")
@@ -141,7 +142,7 @@ class Replayer:
     async def _finish(self) -> None:
         """All of it is moved."""
         job = await self.look()
-        done = turned(job, ReplayState.DONE, self._parts.clock.now_ms()) if job else None
+        done = turned(job, ReplayState.DONE, await self._parts.room.store_ms()) if job else None
         if job and done and job.owner == self._replica and await self._parts.replays.save(done, job.version):
             self._tell_end(done)
 

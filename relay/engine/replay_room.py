@@ -32,6 +32,10 @@ class Room:
         self._waiting: dict[StreamKey, int] = {}
         self._looked_at = float("-inf")
 
+    async def store_ms(self) -> int:
+        """The store's clock: what has ended bears its time, whatever the clock here says. Raises StoreUnavailable."""
+        return (await self._owed.survey()).now_ms
+
     async def stuck(self, name: str) -> str:
         """Why nothing can be sent to a destination at the moment, '' when it can. Raises StoreUnavailable.
 

@@ -40,7 +40,7 @@ class ScanPage(NamedTuple):
 
 
 class Scan:
-    """One walk through what is asked for, as it stood at ``began_ms``.
+    """One walk through what is asked for, as it stood at ``began_ms`` by the store's clock.
 
     What ends after that is left out, or a replay would meet what it has just sent for ever.
     """

@@ -92,11 +92,11 @@ class Desk:
         self.gates = dict.fromkeys(self.names, "closed")
         self.shops = {name: shop(name) for name in self.names}
 
-    def replayer(self, replica: str = "r1") -> Replayer:
+    def replayer(self, replica: str = "r1", clock: FakeClock | None = None) -> Replayer:
         store = self.store
         room = Room(store.owed, self.clock, lambda: self.gates, lambda: self.pressed)
         letters = store.dead_letters
-        parts = WorkParts(store.archive, store.replays, letters, room, self.clock, self.told.append, self.view)
+        parts = WorkParts(store.archive, store.replays, letters, room, clock or self.clock, self.told.append, self.view)
         return Replayer(parts, replica)
 
     def view(self) -> View:
@@ -104,8 +104,8 @@ class Desk:
         return View(self.shops, ADVERTISING, lambda _source: routes)
 
     @asynccontextmanager
-    async def working(self, replica: str = "r1", **store: Any) -> AsyncIterator[Replayer]:
-        replayer, stopping = self.replayer(replica), asyncio.Event()
+    async def working(self, replica: str = "r1", clock: FakeClock | None = None) -> AsyncIterator[Replayer]:
+        replayer, stopping = self.replayer(replica, clock), asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(replayer.run(stopping))
             yield replayer
@@ -205,6 +205,41 @@ async def test_what_is_delivered_while_it_runs_is_not_sent_once_more() -> None:
         await desk.clock.advance(5)
         assert (await desk.job()).state is ReplayState.DONE
         assert (await desk.counts())["moved"] == 30
+
+
+class Astray(FakeClock):
+    """The clock of a relay that differs from the store's."""
+
+    def __init__(self, right: FakeClock, ahead_ms: int) -> None:
+        self._right, self._ahead_ms = right, ahead_ms
+
+    def now_ms(self) -> int:
+        return self._right.now_ms() + self._ahead_ms
+
+    def monotonic(self) -> float:
+        return self._right.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._right.sleep(seconds)
+
+
+@pytest.mark.parametrize("ahead_ms", [-60_000, 60_000])
+async def test_the_clock_of_a_relay_does_not_decide_what_was_there_when_it_began(ahead_ms: int) -> None:
+    """One that is ahead would find what the replay itself has sent, for ever; one behind would leave some out."""
+    desk = Desk()
+    await desk.deliver(30)
+    async with desk.working(clock=Astray(desk.clock, ahead_ms)) as replayer:
+        desk.clock.jump(0.01)
+        task = asyncio.get_running_loop().create_task(replayer.weigh(desk.ask(), 5))
+        await desk.clock.advance(1)
+        assert task.result().entries == {"d": 30}
+        await desk.start(replayer, rate=4)
+        for _ in range(30):
+            await desk.clock.advance(1)
+            await desk.drain(StreamKey("d", CONVERSION))
+        job = await desk.job()
+        assert (job.state, job.counts) == (ReplayState.DONE, {"moved": 30})
+        assert 0 < job.ended_ms - job.began_ms < 30_000
 
 
 async def test_the_dry_run_is_what_the_replay_does() -> None:
