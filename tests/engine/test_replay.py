@@ -227,18 +227,18 @@ class Astray(FakeClock):
 async def test_the_clock_of_a_relay_does_not_decide_what_was_there_when_it_began(ahead_ms: int) -> None:
     """One that is ahead would find what the replay itself has sent, for ever; one behind would leave some out."""
     desk = Desk()
-    await desk.deliver(30)
+    await desk.deliver(450)
     async with desk.working(clock=Astray(desk.clock, ahead_ms)) as replayer:
         desk.clock.jump(0.01)
         task = asyncio.get_running_loop().create_task(replayer.weigh(desk.ask(), 5))
         await desk.clock.advance(1)
-        assert task.result().entries == {"d": 30}
-        await desk.start(replayer, rate=4)
+        assert task.result().entries == {"d": 450}
+        await desk.start(replayer, rate=50)
         for _ in range(30):
             await desk.clock.advance(1)
             await desk.drain(StreamKey("d", CONVERSION))
         job = await desk.job()
-        assert (job.state, job.counts) == (ReplayState.DONE, {"moved": 30})
+        assert (job.state, job.counts) == (ReplayState.DONE, {"moved": 450})
         assert 0 < job.ended_ms - job.began_ms < 30_000
 
 
@@ -322,6 +322,20 @@ async def test_it_puts_no_more_into_a_stream_than_two_calls_carry() -> None:
             most = max(most, await desk.owed())
         assert most <= HELD + 250
         assert (await desk.counts())["moved"] == 3_000
+
+
+async def test_what_calls_carry_already_is_not_in_its_way() -> None:
+    """Fresh events keep more in flight, all the time, than a replay may put in."""
+    desk = Desk()
+    await desk.deliver(300)
+    stream = StreamKey("d", CONVERSION)
+    for _ in range(HELD + 1):
+        await desk.owe()
+    assert await desk.store.owed.claim(stream, Lane.LIVE, HELD + 1, 10**9)
+    async with desk.working() as replayer:
+        await desk.start(replayer)
+        await desk.clock.advance(5)
+        assert (await desk.counts())["moved"] == 300
 
 
 @pytest.mark.parametrize("held", [HELD // 10, 10**9])
