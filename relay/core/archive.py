@@ -103,8 +103,9 @@ class ReplayJob:
     """The record of a replay; a store has one, until the next begins.
 
     Who works on it is ``owner``; ``held``: its lease has not fallen due. ``began_ms`` and ``ended_ms`` (0: not yet)
-    are times of the store; ``expected`` is about how many it will move. ``waiting`` (for what), ``cursor``, ``counts`` (``moved``,
-    ``duplicates``, and what else was met) and ``value_micros`` (what was moved, by currency) are written by steps only.
+    are the store's times; ``expected`` is about how many it will move. ``waiting`` (for what), ``cursor``, ``counts``
+    (``moved``, ``duplicates``, and what else was met) and ``value_micros`` (what was moved, by currency) are written by
+    steps only.
     """
 
     id: str

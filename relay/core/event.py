@@ -312,7 +312,10 @@ class ArchiveSurvey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoreSurvey:
-    """State of the whole store. Bytes; ``max_bytes`` 0: no limit is known; ``archive`` None: nothing is archived."""
+    """State of the whole store. Bytes; ``max_bytes`` 0: no limit is known.
+
+    ``archive`` None: nothing is archived, and nothing is added.
+    """
 
     streams: tuple[StreamSurvey, ...]
     dead: Mapping[str, int]  # destination → dead letters kept

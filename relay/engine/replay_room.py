@@ -2,8 +2,8 @@
 
 What is sent again is old, so the stream it goes to is backlog from there on, and fresh events of that stream queue up
 behind it. A replay therefore puts no more than about two calls' worth into a stream, and waits until that is sent:
-whatever its rate, a fresh event is delayed by two calls. What calls carry already is in nobody's way: a brisk trade alone
-has thousands of entries in them at any time.
+whatever its rate, a fresh event is delayed by two calls. What calls carry already is in nobody's way: a brisk
+trade alone has thousands of entries in them at any time.
 """
 
 from __future__ import annotations
