@@ -590,14 +590,35 @@ async def test_dead_letters_of_the_window_come_along() -> None:
         assert (end.moved, end.letters) == (1, 1)
 
 
-async def test_its_own_backlog_is_no_incident() -> None:
+async def test_its_own_backlog_is_no_incident_while_it_moves() -> None:
     desk = Desk(("d", "e"))
     await desk.deliver(100)
-    async with desk.working() as replayer:
-        assert replayer.keeps_waiting("d") == 0
+    async with desk.working() as replayer, desk.working("r2") as other:
+
+        async def shares() -> list[int]:
+            survey = await desk.store.owed.survey()
+            return [one.keeps_waiting(name, survey) for one in (replayer, other) for name in ("d", "e")]
+
+        await shares()
         await desk.start(replayer, rate=10, destination="d")
-        await desk.clock.advance(2)
-        assert replayer.keeps_waiting("d") >= 2 * HELD
-        assert replayer.keeps_waiting("e") == 0
+        await desk.clock.advance(3)
+        moved = (await desk.counts())["moved"]
+        assert await shares() == [moved, 0, moved, 0], "whoever works on it, and nothing where it puts nothing"
         await desk.clock.advance(20)
-        assert replayer.keeps_waiting("d") == 0
+        assert await shares() == [0, 0, 0, 0], "it is done"
+
+
+async def test_a_replay_that_waits_for_one_destination_hides_nothing_of_another() -> None:
+    desk = Desk(("a", "b"))
+    await desk.deliver(20, "a")
+    await desk.deliver(1, "b")
+    desk.gates["b"] = "paused"
+    async with desk.working() as replayer:
+        shares = [replayer.keeps_waiting("a", await desk.store.owed.survey())]
+        await desk.start(replayer, rate=10)
+        for _ in range(60):
+            await desk.clock.advance(1)
+            shares.append(replayer.keeps_waiting("a", await desk.store.owed.survey()))
+        assert (await desk.job()).waiting
+        assert max(shares) > 0
+        assert shares[-1] == 0
