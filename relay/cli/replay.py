@@ -23,6 +23,7 @@ WHY = {
     "ambiguous": "TikTok may have it since more than 44 h, and would count it twice (ambiguous)",
     "expired": "the event is older than max_age (expired)",
     "unmappable": "today's mapping makes no valid item of it (unmappable)",
+    "locked": "sealed with a key that is not in RELAY_ENCRYPTION_KEY of the relay that looked (locked)",
     "unwanted": "no subscription wants it today (unwanted)",
     "standing_by": "its destination stands by (standing_by)",
     "no_destination": "its destination is not configured any more (no_destination)",

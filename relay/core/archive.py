@@ -20,7 +20,7 @@ class Archived(NamedTuple):
 
     ``destination`` is whose entry it was; '' when it was filtered. Not ``delivered``: no subscription matched it.
     ``first_ms``: the earliest time TikTok may have got it, 0 when it cannot have it. ``entry_id`` is what it was owed
-    as: the log of calls knows it by that.
+    as: the log of calls knows it by that. ``locked``: it is sealed with a key that is not here, so ``raw`` is empty.
     """
 
     id: str
@@ -33,6 +33,7 @@ class Archived(NamedTuple):
     first_ms: int = 0
     delivered: bool = False
     entry_id: str = ""
+    locked: bool = False
 
     @property
     def ended_ms(self) -> int:

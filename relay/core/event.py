@@ -260,6 +260,7 @@ class DeadLetter:
     raw: bytes
     released: bool = False
     entry_id: str = ""  # what it was owed as: the log of calls knows it by that; '' where an older version buried it
+    locked: bool = False  # sealed with a key that is not here, so that ``raw`` is empty
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,13 @@ from relay.core.segment.worth import appraise
 
 
 class Stop(StrEnum):
-    """Why an event that was asked for is not sent again. The first three are those of dead letters."""
+    """Why an event that was asked for is not sent again. The first four are those of dead letters."""
 
     OVERLAP = DeadReason.OVERLAP.value
     AMBIGUOUS = DeadReason.AMBIGUOUS.value
     EXPIRED = DeadReason.EXPIRED.value
     UNMAPPABLE = DeadReason.UNMAPPABLE.value
+    LOCKED = "locked"  # sealed with a key that is not here: nobody can tell what it is
     UNWANTED = "unwanted"  # no subscription wants it today
     STANDING_BY = "standing_by"  # its destination does, so it would only wait to lapse
     GONE = "no_destination"  # the configuration does not know its destination any more
@@ -65,6 +66,8 @@ def judge(event: Archived, ask: ReplayAsk, view: View, now_ms: int) -> Judged | 
         return None
     if ask.destination and event.destination not in ("", ask.destination):
         return None
+    if event.locked:
+        return Judged(event, stop=Stop.LOCKED)
     try:
         body = decode(event.raw)
     except POISON:
