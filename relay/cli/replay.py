@@ -23,6 +23,7 @@ WHY = {
     "ambiguous": "TikTok may have it since more than 44 h, and would count it twice (ambiguous)",
     "expired": "the event is older than max_age (expired)",
     "unmappable": "today's mapping makes no valid item of it (unmappable)",
+    "locked": "sealed with a key that is not in RELAY_ENCRYPTION_KEY of the relay that looked (locked)",
     "unwanted": "no subscription wants it today (unwanted)",
     "suppressed": "it is about somebody whose events are refused (suppressed)",
     "standing_by": "its destination stands by (standing_by)",
@@ -49,7 +50,8 @@ WATCH = "it goes on in the relay: `relay replay status` watches it, `relay repla
 def replay(ctx: click.Context, /, **given: Any) -> None:
     """Send archived events again: delivered ones to where they went, filtered ones to whoever wants them now.
 
-    What that comes to is counted first, and asked for. It needs journal.archive = true.
+    What that comes to is counted first, and asked for. What is archived depends on
+    journal.archive.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -152,8 +154,10 @@ def would(found: JsonObject) -> Iterator[str]:
 
 
 def reach(found: JsonObject) -> Iterator[str]:
-    """How far back the archive reaches, when that is not far enough."""
+    """How far back the archive reaches, when that is not far enough, and whether it grows."""
     archive = found["archive"]
+    if archive is not None and not found["archiving"]:
+        yield "the archive is taken along, but nothing is added to it any more (journal.archive = false)"
     if archive is None:
         yield "only dead letters: nothing is archived here (journal.archive = true)"
     elif archive["since"] is None:

@@ -20,7 +20,7 @@ class Archived(NamedTuple):
 
     ``destination`` is whose entry it was; '' when it was filtered. Not ``delivered``: no subscription matched it.
     ``first_ms``: the earliest time TikTok may have got it, 0 when it cannot have it. ``entry_id`` is what it was owed
-    as: the log of calls knows it by that.
+    as: the log of calls knows it by that. ``locked``: it is sealed with a key that is not here, so ``raw`` is empty.
     """
 
     id: str
@@ -33,6 +33,7 @@ class Archived(NamedTuple):
     first_ms: int = 0
     delivered: bool = False
     entry_id: str = ""
+    locked: bool = False
 
     @property
     def ended_ms(self) -> int:
@@ -103,7 +104,7 @@ class ReplayJob:
     """The record of a replay; a store has one, until the next begins.
 
     Who works on it is ``owner``; ``held``: its lease has not fallen due. ``began_ms`` and ``ended_ms`` (0: not yet)
-    are times of the store; ``expected`` is about how many it will move. ``waiting`` (for what), ``cursor``, ``counts``
+    are the store's times; ``expected`` is about how many it will move. ``waiting`` (for what), ``cursor``, ``counts``
     (``moved``, ``duplicates``, and what else was met) and ``value_micros`` (what was moved, by currency) are written by
     steps only.
     """

@@ -262,6 +262,7 @@ class DeadLetter:
     raw: bytes
     released: bool = False
     entry_id: str = ""  # what it was owed as: the log of calls knows it by that; '' where an older version buried it
+    locked: bool = False  # sealed with a key that is not here, so that ``raw`` is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +315,10 @@ class ArchiveSurvey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoreSurvey:
-    """State of the whole store. Bytes; ``max_bytes`` 0: no limit is known; ``archive`` None: nothing is archived."""
+    """State of the whole store. Bytes; ``max_bytes`` 0: no limit is known.
+
+    ``archive`` None: nothing is archived, and nothing is added.
+    """
 
     streams: tuple[StreamSurvey, ...]
     dead: Mapping[str, int]  # destination → dead letters kept

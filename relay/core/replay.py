@@ -20,12 +20,13 @@ from relay.core.segment.worth import appraise
 
 
 class Stop(StrEnum):
-    """Why an event that was asked for is not sent again. The first three are those of dead letters."""
+    """Why an event that was asked for is not sent again. The first four are those of dead letters."""
 
     OVERLAP = DeadReason.OVERLAP.value
     AMBIGUOUS = DeadReason.AMBIGUOUS.value
     EXPIRED = DeadReason.EXPIRED.value
     UNMAPPABLE = DeadReason.UNMAPPABLE.value
+    LOCKED = "locked"  # sealed with a key that is not here: nobody can tell what it is
     UNWANTED = "unwanted"  # no subscription wants it today
     SUPPRESSED = "suppressed"  # it is about somebody whose events are refused
     STANDING_BY = "standing_by"  # its destination does, so it would only wait to lapse
@@ -68,14 +69,19 @@ def judge(event: Archived, ask: ReplayAsk, view: View, now_ms: int) -> Judged | 
         return None
     if ask.destination and event.destination not in ("", ask.destination):
         return None
+    if event.locked:
+        return Judged(event, stop=Stop.LOCKED)
     try:
         body = decode(event.raw)
     except POISON:
         body = None
-    if not isinstance(body, dict):
-        return None if ask.event else Judged(event, stop=Stop.UNMAPPABLE)
-    if ask.event and event_name(body) != ask.event:
+    if ask.event and (not isinstance(body, dict) or event_name(body) != ask.event):
         return None
+    return _judged(event, body, ask, view, now_ms) if isinstance(body, dict) else Judged(event, stop=Stop.UNMAPPABLE)
+
+
+def _judged(event: Archived, body: JsonObject, ask: ReplayAsk, view: View, now_ms: int) -> Judged:
+    """One that was asked for and can be read."""
     if view.refuses(body):
         return Judged(event, stop=Stop.SUPPRESSED)
     try:

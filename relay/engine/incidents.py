@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from relay.core.delivery.gate import GateState
 from relay.core.errors import StoreMisused, StoreUnavailable
+from relay.core.event import StoreSurvey
 from relay.core.incident import (
     ACTIVE,
     DEAD,
@@ -47,7 +48,7 @@ class IncidentParts:
     """What watching works with.
 
     ``modes`` says how a destination works right now: active where it does not name it. ``replayed``: about how many
-    entries of a destination a replay keeps in its backlog; that is no incident.
+    entries of a destination's backlog, as surveyed, a replay put there; that is no incident.
     """
 
     incidents: Incidents
@@ -56,7 +57,7 @@ class IncidentParts:
     clock: Clock
     tell: Tell
     modes: Callable[[], Mapping[str, str]] = dict
-    replayed: Callable[[str], int] = lambda _: 0
+    replayed: Callable[[str, StoreSurvey], int] = lambda _name, _survey: 0
 
 
 class IncidentWatch:
@@ -92,7 +93,7 @@ class IncidentWatch:
                 continue
             try:
                 if self._leads:
-                    replayed = self._parts.replayed(name)
+                    replayed = self._parts.replayed(name, surveyed.survey)
                     await docket.step(look_at(surveyed, name, modes.get(name, ACTIVE), replayed))
                 else:
                     await docket.follow()

@@ -171,7 +171,9 @@ class Pump:
             return
         entries, size = len(claimed.entries), sum(len(entry.raw) for entry in claimed.entries)
         self._service.served(queue, entries)
-        self._asking.answered(queue, max(entries / limit, size / FULL_BYTES), now, scarce=scarce)
+        # Between fresh entries lie some out of a file: those behind them must not gather piece by piece.
+        filled = 1.0 if claimed.cut else max(entries / limit, size / FULL_BYTES)
+        self._asking.answered(queue, filled, now, scarce=scarce)
 
     def _done(self, consignment: Consignment, job: asyncio.Task[None]) -> None:
         self._jobs.discard(job)

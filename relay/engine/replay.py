@@ -12,12 +12,12 @@ from contextlib import suppress
 
 from relay.core.archive import ReplayAsk, ReplayJob, ReplayState, begun, taken, turned
 from relay.core.errors import ReplayRefused, StoreMisused, StoreUnavailable
-from relay.core.event import EntryClass
+from relay.core.event import StoreSurvey
 from relay.core.notices import ReplayEnded, ReplayStarted, ReplayTurned, StoreWarned
 from relay.core.replay import Weighed
-from relay.engine.replay_room import HELD
 from relay.engine.replay_scan import Place, Scan
-from relay.engine.replay_work import LEFT, MOST, Fenced, Work, WorkParts
+from relay.engine.replay_share import Shares
+from relay.engine.replay_work import LEFT, Fenced, Work, WorkParts
 
 LOOK_S = 1.0
 REST = 1.0
@@ -34,6 +34,7 @@ class Replayer:
     def __init__(self, parts: WorkParts, replica: str) -> None:
         self._parts, self._replica = parts, replica
         self._latest: ReplayJob | None = None
+        self._shares = Shares()
         self._complaint = ""
 
     async def weigh(self, ask: ReplayAsk, patience_s: float) -> Weighed:
@@ -63,12 +64,9 @@ class Replayer:
         self._latest = await self._parts.replays.load()
         return self._latest
 
-    def keeps_waiting(self, destination: str) -> int:
-        """About how many entries of a destination the replay keeps in its backlog at the most, as last looked at."""
-        job = self._latest
-        if job is None or job.state is not ReplayState.RUNNING or job.ask.destination not in ("", destination):
-            return 0
-        return (HELD + MOST) * len(EntryClass)
+    def keeps_waiting(self, destination: str, survey: StoreSurvey) -> int:
+        """About how many entries of a destination's backlog the replay put there, as last looked at."""
+        return self._shares.of(destination, survey, self._latest)
 
     async def start(self, ask: ReplayAsk, expected: int) -> ReplayJob:
         """Begin. Raises ReplayRefused while there is another one, StoreUnavailable."""

@@ -2,7 +2,8 @@
 
 What is sent again is old, so the stream it goes to is backlog from there on, and fresh events of that stream queue up
 behind it. A replay therefore puts no more than about two calls' worth into a stream, and waits until that is sent:
-whatever its rate, a fresh event is delayed by two calls.
+whatever its rate, a fresh event is delayed by two calls. What calls carry already is in nobody's way: a brisk
+trade alone has thousands of entries in them at any time.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Room:
         self, owed: Owed, clock: Clock, gates: Callable[[], Mapping[str, str]], pressed: Callable[[], bool]
     ) -> None:
         self._owed, self._clock, self._gates, self._pressed = owed, clock, gates, pressed
-        self._waiting: dict[StreamKey, int] = {}
+        self._owing: dict[StreamKey, int] = {}
+        self._waiting: dict[StreamKey, int] = {}  # of these, what no call carries yet
         self._looked_at = float("-inf")
 
     async def store_ms(self) -> int:
@@ -62,16 +64,19 @@ class Room:
         return ""
 
     def _owed_to(self, name: str) -> int:
-        return sum(count for stream, count in self._waiting.items() if stream.destination == name)
+        return sum(count for stream, count in self._owing.items() if stream.destination == name)
 
     def taken(self, moved: Mapping[StreamKey, int]) -> None:
         """So many more wait there."""
         for stream, count in moved.items():
-            self._waiting[stream] = self._waiting.get(stream, 0) + count
+            for counts in (self._owing, self._waiting):
+                counts[stream] = counts.get(stream, 0) + count
 
     async def _look(self) -> None:
         now = self._clock.monotonic()
         if now - self._looked_at < LOOK_S:
             return
         self._looked_at = now
-        self._waiting = {one.stream: one.sendable for one in (await self._owed.survey()).streams}
+        streams = (await self._owed.survey()).streams
+        self._owing = {one.stream: one.sendable for one in streams}
+        self._waiting = {one.stream: max(0, one.sendable - one.leased) for one in streams}

@@ -119,4 +119,5 @@ def archived_of(letter: DeadLetter) -> Archived:
         letter.destination,
         letter.first_ms,
         delivered=True,
+        locked=letter.locked,
     )

@@ -93,7 +93,7 @@ class Backstage:
         self.archives = archives
         self.clock = FakeClock()
         streams = [PURCHASES, StreamKey("tiktok", EntryClass.ENGAGEMENT)]
-        self.store = MemoryStore(streams, self.clock, archive=True)
+        self.store = MemoryStore(streams, self.clock, archive=archives)
         self.told: list[Notice] = []
         self.turned: list[tuple[str, str]] = []
         self.received: list[bytes] = []

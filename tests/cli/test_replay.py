@@ -156,6 +156,24 @@ def test_without_an_archive_it_says_what_to_configure(runner: CliRunner, monkeyp
         backstage.clock.jump(1)
         found = run(runner, "--since", "2h", "--dead-letters", "--dry-run")
         assert "2 to send again" in found.stdout
+        assert "only dead letters: nothing is archived here" in found.stdout
+
+
+def test_what_is_in_an_archive_that_was_switched_off_can_be_sent_again(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backstage = Backstage(archives=False)
+    backstage.store.state.archives = True
+    archive(backstage)
+    backstage.store.state.archives = False
+    with served(backstage.app) as port:
+        monkeypatch.setenv("RELAY_ADMIN_PORT", str(port))
+        monkeypatch.setenv("RELAY_ADMIN_TOKEN", TOKEN)
+        for words in ((), ("--dead-letters",)):
+            found = run(runner, "--since", "2h", "--dry-run", *words)
+            assert "3 to send again" in found.stdout
+            assert "nothing is added to it any more (journal.archive = false)" in found.stdout
+            assert "only dead letters" not in found.stdout
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,19 @@ async def test_without_an_archive_nothing_is_kept(subject: Subject) -> None:
         await subject.inbox.append([subject.entry("nobody's", FILTERED)])
 
 
+async def test_an_archive_that_was_switched_off_is_seen_until_it_is_empty(stores: Stores) -> None:
+    if stores.socket is None:
+        pytest.skip("a memory store cannot be opened again")
+    archiving, off = await stores.open(archive=True), await stores.open()
+    assert (await off.owed.survey()).archive is None
+    await archiving.add("a")
+    await deliver(archiving)
+    (event,) = await kept(off)
+    survey = (await off.owed.survey()).archive
+    assert survey is not None
+    assert (survey.events[EntryClass.ENGAGEMENT], survey.oldest_ms) == (1, event.ended_ms)
+
+
 async def test_it_goes_back_once_with_its_doubt_and_worth(archiving: Subject) -> None:
     subject = archiving
     await subject.inbox.append([subject.entry("sold", ORDERS, micros=7_000_000, currency="EUR", age_ms=60_000)])

@@ -17,6 +17,7 @@ from relay.adapters.redis.store import RedisStore
 from relay.adapters.system import SystemClock
 from relay.core.errors import StoreMismatch, StoreMisused
 from relay.core.event import Burial, DeadReason, Lane, NewEntry, Reject, Rest, Settlement
+from relay.engine.replay_scan import archived_of
 from tests.contract.conftest import STREAMS, VIEWS
 
 OLD, NEW = bytes(range(32)), bytes(range(100, 132))
@@ -34,8 +35,10 @@ async def socket(running_valkey: Path) -> AsyncIterator[Path]:
 
 
 @asynccontextmanager
-async def opened(socket: Path, *listed: bytes, lost: tuple[str, ...] = ()) -> AsyncIterator[RedisStore]:
-    options = StoreOptions(encryption_keys=listed, lost_keys=lost)
+async def opened(
+    socket: Path, *listed: bytes, lost: tuple[str, ...] = (), archive: bool = False
+) -> AsyncIterator[RedisStore]:
+    options = StoreOptions(encryption_keys=listed, lost_keys=lost, archive=archive)
     client = connect(f"unix://{socket}")
     try:
         yield await RedisStore.open(client, STREAMS, SystemClock(), options)
@@ -130,6 +133,25 @@ async def test_a_letter_of_an_unknown_key_is_shown_as_locked(socket: Path) -> No
         assert f"sealed with key {key_id(OLD)}" in letter.message
         assert await behind.dead_letters.requeue("shop", [letter.id]) == 1
         assert (await ahead.tracks.search(VIEWS, b"m-1")).found
+
+
+async def test_what_is_archived_with_an_unknown_key_is_locked_and_with_a_lost_one_damaged(socket: Path) -> None:
+    lost = (key_id(OLD),)
+    async with (
+        opened(socket, NEW) as behind,
+        opened(socket, NEW, lost=lost) as without,
+        opened(socket, OLD, archive=True) as ahead,
+    ):
+        await ahead.inbox.append([entry("a"), entry("b")])
+        await bury_one(ahead)
+        claimed = await ahead.owed.claim(VIEWS, Lane.LIVE, 1, BIG)
+        assert claimed
+        await ahead.owed.settle(claimed.lease, Settlement(delivered=[claimed.entries[0].id]))
+        for store, expected in ((ahead, (EVENT, False)), (behind, (b"", True)), (without, (b"", False))):
+            (event,) = await store.archive.page(VIEWS.klass)
+            (letter,) = await store.dead_letters.list("shop")
+            assert (event.raw, event.locked) == expected
+            assert archived_of(letter).locked is letter.locked is expected[1]
 
 
 async def test_plain_entries_are_read_on_and_check_tells(socket: Path) -> None:

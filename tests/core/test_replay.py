@@ -135,6 +135,7 @@ def replace_hours(one: Archived, hours: float) -> Archived:
         (event(hours=45, wants=["web"]), view(web=shop("web", shared=True)), Stop.OVERLAP),
         (event(wants=["web"]), view(web=shop("web", sends=False)), Stop.STANDING_BY),
         (event("web", 1, 1)._replace(raw=b""), view(), Stop.UNMAPPABLE),
+        (event("web", 1, 1)._replace(raw=b"", locked=True), view(), Stop.LOCKED),
         (event("web", 1, 1)._replace(raw=b"[]"), view(), Stop.UNMAPPABLE),
     ],
 )
@@ -173,6 +174,10 @@ def test_what_was_not_asked_for_is_not_even_counted(ask: ReplayAsk, *, asked: bo
     assert (judge(one, ask, view(), NOW_MS) is not None) is asked
     unreadable = one._replace(raw=b"{")
     assert judge(unreadable, replace(ALL, event="Order"), view(), NOW_MS) is None
+    locked = one._replace(raw=b"", locked=True)
+    assert judged(locked, replace(ALL, event="Order")).stop is Stop.LOCKED, (
+        "it may be one of these: counted, not hidden"
+    )
 
 
 def test_a_page_call_is_asked_for_by_its_type() -> None:

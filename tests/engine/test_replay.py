@@ -93,11 +93,11 @@ class Desk:
         self.gates = dict.fromkeys(self.names, "closed")
         self.shops = {name: shop(name) for name in self.names}
 
-    def replayer(self, replica: str = "r1") -> Replayer:
+    def replayer(self, replica: str = "r1", clock: FakeClock | None = None) -> Replayer:
         store = self.store
         room = Room(store.owed, self.clock, lambda: self.gates, lambda: self.pressed)
         letters = store.dead_letters
-        parts = WorkParts(store.archive, store.replays, letters, room, self.clock, self.told.append, self.view)
+        parts = WorkParts(store.archive, store.replays, letters, room, clock or self.clock, self.told.append, self.view)
         return Replayer(parts, replica)
 
     def view(self) -> View:
@@ -105,8 +105,8 @@ class Desk:
         return View(self.shops, ADVERTISING, lambda _source: routes, lambda event: event.get("userId") in self.refused)
 
     @asynccontextmanager
-    async def working(self, replica: str = "r1", **store: Any) -> AsyncIterator[Replayer]:
-        replayer, stopping = self.replayer(replica), asyncio.Event()
+    async def working(self, replica: str = "r1", clock: FakeClock | None = None) -> AsyncIterator[Replayer]:
+        replayer, stopping = self.replayer(replica, clock), asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(replayer.run(stopping))
             yield replayer
@@ -222,6 +222,41 @@ async def test_what_is_delivered_while_it_runs_is_not_sent_once_more() -> None:
         assert (await desk.counts())["moved"] == 30
 
 
+class Astray(FakeClock):
+    """The clock of a relay that differs from the store's."""
+
+    def __init__(self, right: FakeClock, ahead_ms: int) -> None:
+        self._right, self._ahead_ms = right, ahead_ms
+
+    def now_ms(self) -> int:
+        return self._right.now_ms() + self._ahead_ms
+
+    def monotonic(self) -> float:
+        return self._right.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._right.sleep(seconds)
+
+
+@pytest.mark.parametrize("ahead_ms", [-60_000, 60_000])
+async def test_the_clock_of_a_relay_does_not_decide_what_was_there_when_it_began(ahead_ms: int) -> None:
+    """One that is ahead would find what the replay itself has sent, for ever; one behind would leave some out."""
+    desk = Desk()
+    await desk.deliver(450)
+    async with desk.working(clock=Astray(desk.clock, ahead_ms)) as replayer:
+        desk.clock.jump(0.01)
+        task = asyncio.get_running_loop().create_task(replayer.weigh(desk.ask(), 5))
+        await desk.clock.advance(1)
+        assert task.result().entries == {"d": 450}
+        await desk.start(replayer, rate=50)
+        for _ in range(30):
+            await desk.clock.advance(1)
+            await desk.drain(StreamKey("d", CONVERSION))
+        job = await desk.job()
+        assert (job.state, job.counts) == (ReplayState.DONE, {"moved": 450})
+        assert 0 < job.ended_ms - job.began_ms < 30_000
+
+
 async def test_the_dry_run_is_what_the_replay_does() -> None:
     desk = Desk(("d", "e"))
     await desk.deliver(4)
@@ -302,6 +337,20 @@ async def test_it_puts_no_more_into_a_stream_than_two_calls_carry() -> None:
             most = max(most, await desk.owed())
         assert most <= HELD + 250
         assert (await desk.counts())["moved"] == 3_000
+
+
+async def test_what_calls_carry_already_is_not_in_its_way() -> None:
+    """Fresh events keep more in flight, all the time, than a replay may put in."""
+    desk = Desk()
+    await desk.deliver(300)
+    stream = StreamKey("d", CONVERSION)
+    for _ in range(HELD + 1):
+        await desk.owe()
+    assert await desk.store.owed.claim(stream, Lane.LIVE, HELD + 1, 10**9)
+    async with desk.working() as replayer:
+        await desk.start(replayer)
+        await desk.clock.advance(5)
+        assert (await desk.counts())["moved"] == 300
 
 
 @pytest.mark.parametrize("held", [HELD // 10, 10**9])
@@ -556,14 +605,35 @@ async def test_dead_letters_of_the_window_come_along() -> None:
         assert (end.moved, end.letters) == (1, 1)
 
 
-async def test_its_own_backlog_is_no_incident() -> None:
+async def test_its_own_backlog_is_no_incident_while_it_moves() -> None:
     desk = Desk(("d", "e"))
     await desk.deliver(100)
-    async with desk.working() as replayer:
-        assert replayer.keeps_waiting("d") == 0
+    async with desk.working() as replayer, desk.working("r2") as other:
+
+        async def shares() -> list[int]:
+            survey = await desk.store.owed.survey()
+            return [one.keeps_waiting(name, survey) for one in (replayer, other) for name in ("d", "e")]
+
+        await shares()
         await desk.start(replayer, rate=10, destination="d")
-        await desk.clock.advance(2)
-        assert replayer.keeps_waiting("d") >= 2 * HELD
-        assert replayer.keeps_waiting("e") == 0
+        await desk.clock.advance(3)
+        moved = (await desk.counts())["moved"]
+        assert await shares() == [moved, 0, moved, 0], "whoever works on it, and nothing where it puts nothing"
         await desk.clock.advance(20)
-        assert replayer.keeps_waiting("d") == 0
+        assert await shares() == [0, 0, 0, 0], "it is done"
+
+
+async def test_a_replay_that_waits_for_one_destination_hides_nothing_of_another() -> None:
+    desk = Desk(("a", "b"))
+    await desk.deliver(20, "a")
+    await desk.deliver(1, "b")
+    desk.gates["b"] = "paused"
+    async with desk.working() as replayer:
+        shares = [replayer.keeps_waiting("a", await desk.store.owed.survey())]
+        await desk.start(replayer, rate=10)
+        for _ in range(60):
+            await desk.clock.advance(1)
+            shares.append(replayer.keeps_waiting("a", await desk.store.owed.survey()))
+        assert (await desk.job()).waiting
+        assert max(shares) > 0
+        assert shares[-1] == 0

@@ -181,7 +181,7 @@ class MemoryOwed:
         streams = tuple(_survey(key, one) for key, one in self._state.streams.items())
         used = sum(len(entry.raw) for one in self._state.streams.values() for entry in one.entries.values())
         dead = {name: len(letters) for name, letters in self._state.dead.items()}
-        archive = survey_archive(self._state) if self._state.archives else None
+        archive = survey_archive(self._state) if self._state.archives or any(self._state.archive.values()) else None
         return StoreSurvey(streams, dead, used, 0, self._state.clock.now_ms(), archive=archive)
 
 

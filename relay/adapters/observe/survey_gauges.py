@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from relay.adapters.observe.families import Families
 from relay.core.delivery.gate import GateState
 from relay.core.delivery.mode import Mode
-from relay.core.event import ENDINGS, EntryClass, Lane, StoreSurvey, StreamSurvey
+from relay.core.event import ENDINGS, ArchiveSurvey, EntryClass, Lane, StoreSurvey, StreamSurvey
 from relay.core.notices import StoreSurveyed
 
 PAUSED = "paused"  # an operator's stop, shown where the gate is shown
@@ -73,10 +73,10 @@ class SurveyGauges:
         self._families.journal.set(survey.used_bytes)
         self._families.journal_limit.set(survey.max_bytes)
         self._families.full_eta.set(full_eta)
-        if survey.archive is not None:
-            self._families.archive_bytes.set(survey.archive.used_bytes)
-            for klass, events in survey.archive.events.items():
-                self._families.archived.labels(klass).set(events)
+        archive = survey.archive or ArchiveSurvey(dict.fromkeys(EntryClass, 0))
+        self._families.archive_bytes.set(archive.used_bytes)
+        for klass, events in archive.events.items():
+            self._families.archived.labels(klass).set(events)
         if survey.disk_free_bytes is not None:
             self._families.disk_free.set(survey.disk_free_bytes)
 

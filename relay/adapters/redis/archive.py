@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from relay.adapters.redis import keys, memo
-from relay.adapters.redis.codec import Codec, Undecodable
+from relay.adapters.redis.codec import Codec, Locked, Undecodable
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.inbox import placed
 from relay.adapters.redis.options import StoreOptions
@@ -27,7 +27,7 @@ class RedisArchive:
         self._memos = memo.MemoReader()
 
     async def page(self, klass: EntryClass, *, after: str = "", limit: int = 200) -> Sequence[Archived]:
-        """See ``ports.Archive.page``. What cannot be decoded is empty."""
+        """See ``ports.Archive.page``. What cannot be decoded is empty, and says whether a key would do."""
         low = f"({after}" if after else "-"
         page = await self._client.run("XRANGE", keys.archive(klass), low, "+", "COUNT", limit)
         return [self._archived(klass, id_.decode(), fields) for id_, fields in page]
@@ -42,14 +42,16 @@ class RedisArchive:
     def _archived(self, klass: EntryClass, id_: str, fields: Mapping[bytes, bytes]) -> Archived:
         received_ms, (worth, source, _) = self._memos.read(fields.get(b"m", b""))
         destination, first_ms = fields.get(b"d", b"").decode(), fields.get(b"f", b"0")
+        raw, locked = b"", False
         try:
             raw = self._codec.decode(fields.get(b"e", b""))
-        except Undecodable:
-            raw = b""
+        except Undecodable as why:
+            locked = isinstance(why, Locked)
         delivered = bool(destination) and b"u" not in fields
         doubt_ms = int(first_ms) if first_ms.isdigit() else 0
         entry_id = fields.get(b"i", b"").decode()
-        return Archived(id_, klass, raw, received_ms, source, worth, destination, doubt_ms, delivered, entry_id)
+        whose = (source, worth, destination, doubt_ms, delivered, entry_id)
+        return Archived(id_, klass, raw, received_ms, *whose, locked=locked)
 
 
 class RedisReplays:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from relay.adapters.redis import keys, memo
-from relay.adapters.redis.codec import Codec, Undecodable
+from relay.adapters.redis.codec import Codec, Locked, Undecodable
 from relay.adapters.redis.connect import Client
 from relay.core.event import DeadLetter, EntryClass, StreamKey
 
@@ -69,6 +69,7 @@ class RedisDeadLetters:
     def _letter(self, destination: str, id_: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
         received_ms, (worth, source, accepted) = self._memos.read(fields.get(b"m", b""))
         klass, code = _text(fields, b"c"), _text(fields, b"n")
+        raw, locked = self._decoded(fields.get(b"e", b""))
         return DeadLetter(
             id=id_.decode(),
             destination=destination,
@@ -83,9 +84,10 @@ class RedisDeadLetters:
             source=source,
             worth=worth,
             accepted=accepted,
-            raw=self._decoded(fields.get(b"e", b"")),
+            raw=raw,
             released=b"l" in fields,
             entry_id=_text(fields, b"i"),
+            locked=locked,
         )
 
     def _message(self, kept: bytes) -> str:
@@ -94,11 +96,12 @@ class RedisDeadLetters:
         except Undecodable as why:
             return f"({why})"
 
-    def _decoded(self, kept: bytes) -> bytes:
+    def _decoded(self, kept: bytes) -> tuple[bytes, bool]:
+        """The event, empty where that is impossible, and whether a key that is not here would do."""
         try:
-            return self._codec.decode(kept)
-        except Undecodable:
-            return b""
+            return self._codec.decode(kept), False
+        except Undecodable as why:
+            return b"", isinstance(why, Locked)
 
 
 def _text(fields: dict[bytes, Any], name: bytes) -> str:

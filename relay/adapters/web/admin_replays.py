@@ -48,7 +48,10 @@ class Wish(BaseModel):
 
 
 class ReplayRoutes:
-    """Weighs, begins and turns the replay. ``archives``: whether this relay keeps what ends."""
+    """Weighs, begins and turns the replay. ``archives``: whether this relay keeps what ends.
+
+    One that keeps nothing more sends what is still in the archive: that decides, not the setting.
+    """
 
     def __init__(
         self, replayer: Replayer, survey: Survey, destinations: Sequence[str], clock: Clock, *, archives: bool
@@ -72,12 +75,13 @@ class ReplayRoutes:
         ask = asked(wish, self._clock.now_ms())
         if ask.destination:
             check_destination(ask.destination, self._destinations)
-        if not self._archives and not ask.letters:
+        kept = await self._kept()
+        if not self._archives and not ask.letters and kept is None:
             raise Declined(409, "not_archiving", NOT_ARCHIVING)
         if wish.dry_run:
             weighed = await self._replayer.weigh(ask, wish.seconds)
             found = ask_json(ask) | weighed_json(weighed, ask)
-            return answer({"dry_run": True, **found, "archive": await self._kept()})
+            return answer({"dry_run": True, **found, "archive": kept, "archiving": self._archives})
         try:
             job = await self._replayer.start(ask, wish.expected)
         except ReplayRefused as refusal:

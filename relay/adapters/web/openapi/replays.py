@@ -75,6 +75,7 @@ WEIGHED = record(
         "complete": flag("False: time ran out first."),
         "estimated_seconds": number(),
         "archive": maybe(ref("Archive")),
+        "archiving": flag("Whether this relay adds to the archive (journal.archive)."),
     }
 )
 BEGUN = record({"success": {"const": True}, "replay": ref("Replay")})
