@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -31,12 +32,23 @@ PIXEL = "C4EXAMPLEPIXELCODE00"
 PATIENCE = 60.0
 
 
+LOWEST, PORTS_A_WORKER = 12_000, 4_000
+_ports = random.SystemRandom()
+
+
 def free_port() -> int:
-    """A loopback port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port nobody listens on right now.
+
+    From a range of each test worker's own, below those that the system gives to outgoing connections: a port that is
+    free now must still be free when a child has started.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = LOWEST + worker % 5 * PORTS_A_WORKER
+    while True:
+        port = _ports.randrange(first, first + PORTS_A_WORKER)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def sign(body: bytes, secret: str = SECRET) -> str:

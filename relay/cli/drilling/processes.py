@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from relay.cli.client import Failed
 
 START_PATIENCE, STOP_PATIENCE = 40.0, 30.0
 QUICK = aiohttp.ClientTimeout(total=5)
+PORTS = range(8_200, 12_000)
 
 
 @dataclass(slots=True)
@@ -128,7 +130,12 @@ def local(port: int) -> str:
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on right now."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
+    """A loopback port nobody listens on right now, below those that a system gives to outgoing connections.
+
+    It must still be free when a child has started.
+    """
+    while True:
+        port = PORTS.start + secrets.randbelow(len(PORTS))
+        with socket.socket() as trial, suppress(OSError):
+            trial.bind(("127.0.0.1", port))
+            return port
