@@ -65,6 +65,8 @@ class Worth(NamedTuple):
 
 NO_WORTH = Worth()
 
+INTAKE = "-"
+"""The destination of the intake's own dead letters: what lies there need not be an event."""
 DEFAULT_SOURCE = "segment"  # who speaks where a sender has no name of its own
 
 

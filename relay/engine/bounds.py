@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from relay.core.errors import StoreMisused, StoreUnavailable
+from relay.core.event import INTAKE
 from relay.core.notices import LettersWeighed, RecordsTrimmed, StoreWarned
 from relay.ports import Bounds, Clock, Tell
 
@@ -15,7 +16,6 @@ PIECES = 100
 """In a row, of some hundred letters at most: more than can die until the next turn."""
 CROWDED, CALM = 0.8, 0.75
 """Share of a limit from which on it is told, and below which it may be told again."""
-INTAKE = "-"  # destination of the intake's own dead letters
 
 
 class Housekeeping:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from relay.core.delivery.account import POISON, decode
 from relay.core.erasure import Erased, Kept, Place, Swept
-from relay.core.event import StreamKey
+from relay.core.event import INTAKE, StreamKey
 from relay.core.notices import EntriesForgotten, RecordsErased
 from relay.core.segment.seeker import Seeker
 from relay.engine.suppression import Suppression
@@ -22,7 +22,6 @@ from relay.ports import Clock, Erasure, Tell
 PAGE = 250
 REST = 1.0
 """After a page it rests as long as the page took: delivery goes on beside it."""
-INTAKE = "-"  # destination of the intake's own dead letters: what lies there need not be an event
 
 
 class BadCursor(ValueError):

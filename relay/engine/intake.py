@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from relay.core.archive import FILTERED
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
-from relay.core.event import Event, JsonObject, NewEntry, Reject
+from relay.core.event import Event, NewEntry, Reject
 from relay.core.notices import ArchiveMissed, EventsReceived, Outcome, Why, WorthIgnored
 from relay.core.segment.consent import ADVERTISING
 from relay.core.segment.decode import Misfit
@@ -171,7 +171,7 @@ class Intake:
     def _for_archive(self, event: Event, why: Why, door: Door) -> list[NewEntry]:
         """A filtered event on its way into the archive; none that its sender or the visitor refused to have sent."""
         routes = self._routes(door.source)
-        if not keepable(event.body, why, routes, door.sdk, self._categories) or self._refused(event.body):
+        if not keepable(event.body, why, routes, door.sdk, self._categories) or self._suppression.refuses(event.body):
             return []
         return [NewEntry(FILTERED, event.id, event.raw, door.received(event), door.source)]
 
@@ -245,7 +245,7 @@ class Intake:
         """One entry per destination that wants ``event``; without any, why."""
         event_id, body, raw = event
         wanted, why = select(body, self._routes(source), sdk, self._categories)
-        if wanted and self._refused(body):
+        if wanted and self._suppression.refuses(body):
             wanted, why = [], Why.SUPPRESSED
         if not wanted:
             self.passed_over.note(event_id, why, received_ms)
@@ -254,10 +254,6 @@ class Intake:
         if odd:
             self._tell(WorthIgnored(source))
         return [NewEntry(stream, event_id, raw, received_ms, source, worth) for stream in wanted], why
-
-    def _refused(self, body: JsonObject) -> bool:
-        screen = self._suppression.screen
-        return screen is not None and screen(body)
 
     def _report(self, tally: Tally, source: str, started: float) -> None:
         seconds: float | None = self._clock.monotonic() - started

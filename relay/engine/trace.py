@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from relay.core.archive import FILTERED, Archived
 from relay.core.delivery.account import POISON, Rules, decode
-from relay.core.event import Attempt, DeadLetter, Entry, EntryClass, StreamKey
+from relay.core.event import INTAKE, Attempt, DeadLetter, Entry, EntryClass, StreamKey
 from relay.core.trace import (
     ARCHIVED_NEXT,
     ENDED_NEXT,
@@ -32,7 +32,6 @@ from relay.engine.hunt import Find, Hunt, Wanted
 from relay.engine.passed_over import PassedOver
 from relay.ports import Archive, Clock, DeadLetters, GateStore, Owed, Tracks
 
-INTAKE = "-"  # destination of the intake's own dead letters
 LAST_CALLS = 50
 """As many calls are shown: the oldest entry of a long outage was in a thousand probes."""
 QUIET_ENDINGS = ("unmatched", "discarded", "lapsed", "shed", "forgotten", "trimmed", "erased")

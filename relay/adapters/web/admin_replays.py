@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,11 +13,11 @@ from relay.core.archive import ReplayAsk, ReplayJob, ReplayState
 from relay.core.errors import ReplayRefused
 from relay.core.event import ArchiveSurvey, JsonObject
 from relay.core.replay import Stop, Weighed
+from relay.core.report.figures import money
 from relay.engine.replay import Replayer
 from relay.engine.survey import Survey
 from relay.ports import Clock
 
-MICROS = 1_000_000
 FASTEST = 5_000
 LONGEST_S = 50
 TURNS = {"pause": ReplayState.PAUSED, "resume": ReplayState.RUNNING, "cancel": ReplayState.CANCELLED}
@@ -150,9 +150,9 @@ def weighed_json(weighed: Weighed, ask: ReplayAsk) -> JsonObject:
     entries = weighed.entries.total()
     return {
         "entries": entries,
-        "value": units(weighed.total_micros),
+        "value": money(weighed.total_micros),
         "destinations": [
-            {"name": name, "entries": count, "value": units(weighed.micros.get(name, {}))}
+            {"name": name, "entries": count, "value": money(weighed.micros.get(name, {}))}
             for name, count in sorted(weighed.entries.items())
         ],
         "left": {str(stop): count for stop, count in weighed.stops.items()},
@@ -181,7 +181,7 @@ def job_json(job: ReplayJob, now_ms: int) -> JsonObject:
         "dead_letters_moved": letters,
         "duplicates": counts.get("duplicates", 0),
         "left": {stop.value: counts[stop.value] for stop in Stop if counts.get(stop.value)},
-        "value": units(job.value_micros),
+        "value": money(job.value_micros),
         "seconds": round(max(0.0, seconds), 1),
         "done_in_seconds": done_in(rest, moved / seconds if seconds > 0 else 0.0, job) if running else None,
         "waiting": (job.waiting or ("" if job.held else "a relay to work on it")) if running else "",
@@ -199,8 +199,3 @@ def archive_json(archive: ArchiveSurvey | None) -> JsonObject | None:
         return None
     events = {klass.value: count for klass, count in archive.events.items()}
     return {"events": events, "bytes": archive.used_bytes, "since": iso(archive.oldest_ms)}
-
-
-def units(micros: Mapping[str, int]) -> dict[str, float]:
-    """Micro-units as units of their currencies; '' is an unknown one."""
-    return {currency: amount / MICROS for currency, amount in sorted(micros.items()) if amount}
