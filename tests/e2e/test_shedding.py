@@ -18,6 +18,8 @@ from relay.simulator.traffic import traffic
 from tests.e2e.processes import PATIENCE, Relay, Sender, playground, wait_for
 
 ENOUGH = 500
+BACKS_OFF_S = 0.05
+"""After a refusal, as every sender does. One that does not wait is refused 300 times between two looks at the store."""
 STANDBY = {"RELAY_DESTINATIONS__0__MODE": "standby"}  # nothing leaves, so that it fills
 SMALL = {"RELAY_JOURNAL__MAX_BYTES": "6MiB", "RELAY_JOURNAL__HIGH": "0.9", "RELAY_JOURNAL__LOW": "0.7"}
 
@@ -35,7 +37,8 @@ async def send_until_shed(relay: Relay, sender: Sender) -> None:
         while relay.metric("relay_entries_settled_total", ending="shed") < ENOUGH:
             assert time.monotonic() < until, "nothing is shed"
             for _ in range(50):
-                await sender.send(session, next(events))
+                if not await sender.send(session, next(events)):
+                    await asyncio.sleep(BACKS_OFF_S)
 
 
 def streams(relay: Relay) -> dict[str, dict[str, Any]]:
