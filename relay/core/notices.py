@@ -114,6 +114,15 @@ class RequestRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """A request to ``port`` that had an id of its sender's was answered, and not with an error."""
+
+    port: str
+    status: int
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionCut:
     """A connection to ``port`` was ended before its time."""
 
@@ -550,6 +559,7 @@ Notice = (
     EventsReceived
     | SenderRefused
     | RequestRefused
+    | RequestAnswered
     | ConnectionCut
     | DoorSurveyed
     | WorthIgnored

@@ -253,7 +253,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.e2e
 @pytest.mark.timeout(180)
 def test_no_acknowledged_event_is_lost_when_redis_restarts_under_load(short: Path) -> None:
-    under_load(short, 21.0, 2.0)
+    under_load(short, 40.0, 4.0)
 
 
 @pytest.mark.proof

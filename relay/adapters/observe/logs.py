@@ -2,6 +2,7 @@
 
 What happens thousands of times a second is summed up once per window; what an operator must see (a gate that moves, a
 burial, a refused sender) is a line of its own, and beyond ``BUDGET`` alike lines per window one line with the count.
+Who asks for debug lines gets all of them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ DEBUG, INFO, WARNING, ERROR = RANKS = ("debug", "info", "warning", "error")
 LEVELS: Mapping[type, str] = {
     told.SenderRefused: WARNING,
     told.RequestRefused: INFO,
+    told.RequestAnswered: DEBUG,
     told.WorthIgnored: DEBUG,
     told.EntriesBuried: WARNING,
     told.EntriesUnmatched: INFO,
@@ -123,6 +125,9 @@ class Logs:
         if level_of(notice) not in self._written:
             return
         line = line_of(notice)
+        if line.level == DEBUG:
+            self._write(line)
+            return
         subject = (
             line.event,
             *(str(line.fields[key]) for key in ("destination", "reason", "code") if key in line.fields),

@@ -96,6 +96,7 @@ class Metrics:
         families = self._families
         return {
             told.RequestRefused: _nothing,
+            told.RequestAnswered: _nothing,
             told.ConnectionCut: lambda notice: families.connections_cut.labels(notice.port, notice.why).inc(),
             told.DoorSurveyed: self._door_surveyed,
             told.WorthIgnored: lambda notice: families.worth_ignored.labels(self._source(notice.source)).inc(),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).parent / "dictionaries"
 SEARCH = {
-    "strategy": zstandard.STRATEGY_GREEDY, "hash_log": 18, "chain_log": 18, "search_log": 4, "min_match": 6
+    "strategy": zstandard.STRATEGY_GREEDY, "hash_log": 17, "chain_log": 6, "search_log": 5, "min_match": 6
 }  # fmt: skip
 """7 µs an event, of about 60 that intake takes in all. Twice as fast (STRATEGY_DFAST) leaves 6 % more bytes, and a long
 outage is paid in memory; half as fast again (search_log 6) leaves 2 % fewer."""

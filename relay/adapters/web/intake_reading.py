@@ -15,10 +15,10 @@ from relay.core.segment.envelope import Unreadable, values_in
 
 PATIENCE_S = 10.0  # a body may pause so long before its rate is looked at
 SMALL = 32 * 1024  # bytes; requests up to here have a third more room: they must not wait for a few large ones
-# Ten thousand events of a hundred values; counted before parsing, for that is what costs: a million may block the loop
-# for half a second. A body that nobody parses before its sender has proved who it is may have more, if it is as long as
-# events make it: those of shops have 17 to 23 bytes a value.
-MANY_VALUES = 1_000_000
+# Ten times what fits into the largest batch that Segment's libraries send (500 KB). Counted before parsing, for that is
+# what costs: so many block the loop for a fifth of a second. A body that nobody parses before its sender has proved who
+# it is may have more, if it is as long as events make it: those of shops have 17 to 23 bytes a value.
+MANY_VALUES = 300_000
 BYTES_A_VALUE = 16
 VALUE_BYTES = 150  # what a parsed value takes of the memory, more or less
 CROWDED = Unreadable(Why.OVERLOADED, "too many large requests at once: send again")

@@ -23,7 +23,7 @@ from multidict import CIMultiDict, istr
 
 from relay.adapters.web.intake_answers import JSON_HEADERS, SAFE, SUCCESS, Refusal, Success
 from relay.adapters.web.parting import LINGER_BYTES, NONSENSE, PARTING, Bin, last_words
-from relay.core.notices import ConnectionCut, Cut, RequestRefused, TaskCrashed
+from relay.core.notices import ConnectionCut, Cut, RequestAnswered, RequestRefused, TaskCrashed
 from relay.ports import Tell
 
 MAX_HEAD = 64 * 1024  # bytes of a head that is not complete; as much as nginx takes, twice over
@@ -253,6 +253,8 @@ class Connection(RequestHandler):
         if isinstance(answer, Refusal):
             told = RequestRefused(self._listener.port, answer.status, answer.code, answer.headers[REQUEST_ID])
             self._listener.tell(told)
+        elif harmless:
+            self._listener.tell(RequestAnswered(self._listener.port, answer.status, given))
         return answer
 
     def handle_error(

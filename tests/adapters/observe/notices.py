@@ -35,6 +35,7 @@ EVERY: list[Notice] = [
     told.EventsReceived("segment", Outcome.ACCEPTED, 3, seconds=0.004),
     told.SenderRefused("segment", Why.BAD_SIGNATURE, 503, NOW_MS - 60_000),
     told.RequestRefused("intake", 503, "unverified", "0123456789abcdef"),
+    told.RequestAnswered("intake", 200, "proxy-17"),
     told.ConnectionCut("intake", told.Cut.SLOW_HEAD),
     told.DoorSurveyed(12, 1_000_000, 2_000),
     told.WorthIgnored("segment"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from relay.adapters.observe.logs import BUDGET, WINDOW_S, Logs
+from relay.adapters.observe.logs import BUDGET, DEBUG, INFO, WINDOW_S, Logs
 from relay.core import notices as told
 from relay.core.event import DeadReason, EntryClass, Lane, StreamKey
 from relay.core.notices import Notice, Outcome, Why
@@ -129,6 +129,16 @@ def test_refusals_make_the_summary_a_warning_with_reasons() -> None:
     desk.window()
     (line,) = desk.lines()
     assert (line["level"], line["refused"], line["reasons"]) == ("warning", 2, {"bad_json": 2})
+
+
+def test_who_asks_for_debug_lines_gets_all_of_them() -> None:
+    answered = [told.RequestAnswered("intake", 200, f"proxy-{number}") for number in range(3 * BUDGET)]
+    for level, lines in ((DEBUG, 3 * BUDGET), (INFO, 0)):
+        desk = Desk(level)
+        for notice in answered:
+            desk.tell(notice)
+        desk.window()
+        assert [line["event"] for line in desk.lines()] == ["request_answered"] * lines
 
 
 def test_a_storm_of_burials_is_cut_and_the_rest_counted() -> None:

@@ -19,7 +19,7 @@ from relay.adapters.web.intake_options import IntakeOptions, SourceOptions
 from relay.adapters.web.intake_reading import Bounds
 from relay.adapters.web.listener import MAX_HEAD, Limits, Listener
 from relay.core.event import DEFAULT_SOURCE
-from relay.core.notices import ConnectionCut, Cut, Notice, Outcome, RequestRefused, TaskCrashed, Why
+from relay.core.notices import ConnectionCut, Cut, Notice, Outcome, RequestAnswered, RequestRefused, TaskCrashed, Why
 from tests.adapters.web.test_intake import BASIC, BODY, EVENT, SIGNED, SOURCES, Port, answer, request, serving
 
 OPTIONS = IntakeOptions(SOURCES, max_body=2_000_000)
@@ -396,6 +396,8 @@ async def test_a_harmless_request_id_comes_back(port: Port, given: str, expected
     assert back
     refused = [notice for notice in port.told if isinstance(notice, RequestRefused)]
     assert refused == [RequestRefused("intake", 503, "unverified", back)]
+    answered = [notice for notice in port.told if isinstance(notice, RequestAnswered)]
+    assert answered == ([RequestAnswered("intake", 200, given)] if expected else [])
 
 
 async def test_on_the_way_out_clients_are_asked_to_come_back_elsewhere(port: Port) -> None:
