@@ -232,6 +232,15 @@ class PaceChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CallsPaused:
+    """Throttled: this replica is silent for a while. ``limit``: which one is presumed, by what did not help so far."""
+
+    destination: str
+    seconds: float
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseLost:
     """A settlement came too late: somebody else holds the entries now. Nothing was changed."""
 
@@ -571,6 +580,7 @@ Notice = (
     | CallAnswered
     | GateMoved
     | PaceChanged
+    | CallsPaused
     | LeaseLost
     | DeadLettersMoved
     | DestinationPaused

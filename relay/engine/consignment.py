@@ -15,7 +15,7 @@ from relay.core.delivery.service import Queue
 from relay.core.delivery.split import Piece, Search
 from relay.core.delivery.suspicion import Suspicion
 from relay.core.event import Attempt, Claimed, Entry, Rest
-from relay.core.notices import CallAnswered, ItemsRemarked, PaceChanged
+from relay.core.notices import CallAnswered, CallsPaused, ItemsRemarked, PaceChanged
 from relay.core.tiktok.reply import Call, Reply
 from relay.core.tiktok.verdict import Judgement, Stored, Verdict, judge
 from relay.engine.gatekeeper import Gatekeeper
@@ -213,7 +213,7 @@ class Consignment:
             self._attempts.append(attempt_of(self._claimed, batch, at_ms, None, None))
             raise
         now = desk.clock.monotonic()
-        judgement = self._suspect(judge(reply, batch.items), batch, now)
+        judgement = self._suspect(self._judged(reply, batch, started), batch, now)
         self._attempts.append(attempt_of(self._claimed, batch, at_ms, judgement, reply))
         self._pace(judgement, started, now)
         desk.tell(_answered(desk.destination.name, reply, judgement, batch.items))
@@ -222,6 +222,12 @@ class Consignment:
             self._era += 1  # our own news moved the gate: what it permits from here on is ours
         desk.bell.set()
         return judgement
+
+    def _judged(self, reply: Reply, batch: Batch, started: float) -> Judgement:
+        """What the reply says; a refusal of a token says nothing about one that came after it."""
+        judgement = judge(reply, batch.items)
+        outdated = judgement.verdict is Verdict.HOLD and started < self._desk.keeper.secret_at
+        return replace(judgement, verdict=Verdict.RETRY) if outdated else judgement
 
     def _suspect(self, judgement: Judgement, batch: Batch, now: float) -> Judgement:
         """Single after single refused alike: the configuration is at fault, hold instead of burying."""
@@ -235,7 +241,10 @@ class Consignment:
 
     def _pace(self, judgement: Judgement, started: float, now: float) -> None:
         governor = self._desk.governor
+        silent = governor.paused_for(now)
         reason = governor.answered(judgement, started, now)
+        if not silent and (pause_s := governor.paused_for(now)):
+            self._desk.tell(CallsPaused(self._desk.destination.name, pause_s, governor.presumed))
         if reason:
             self._desk.tell(PaceChanged(self._desk.destination.name, governor.limit, reason))
 

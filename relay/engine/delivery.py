@@ -181,14 +181,16 @@ class Delivery:
         await self.probe(name)
 
     async def probe(self, name: str) -> None:
-        """Do not wait: probe an open or held gate at the next opportunity."""
+        """Do not wait: probe an open or held gate at the next opportunity, and end a pause after throttling here."""
         pump = self._pumps[name]
         await pump.desk.keeper.wake()
-        pump.ring()
+        pump.knock()
 
     async def secret_changed(self, name: str) -> None:
         """The access token is another one now: what held this destination may be over."""
-        await self.probe(name)
+        pump = self._pumps[name]
+        await pump.desk.keeper.secret_changed()
+        pump.knock()
 
     async def _switch(self, name: str, *, paused: bool) -> None:
         pump = self._pumps[name]

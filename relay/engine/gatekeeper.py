@@ -24,6 +24,7 @@ class Gatekeeper:
         self.record = GateRecord()
         self.paused = False
         self.reopened = False  # the gate closed since last asked: a slow start is due
+        self.secret_at = float("-inf")  # monotonic: calls that left before were signed with another token
         self._name, self._store, self._replica = name, store, replica
         self._clock, self._chance, self._tell = clock, chance, tell
         self._health = Health()
@@ -56,6 +57,11 @@ class Gatekeeper:
         """A probing gate that has passed a rung and finds nothing owed has nothing left to prove."""
         if self.record.state is GateState.PROBING and self.record.step > 0:
             await self._move(Signal.CLIMBED, self.era, "nothing_owed")
+
+    async def secret_changed(self) -> None:
+        """Calls leave with another token from now on; replies to the old one may be on their way."""
+        self.secret_at = self._clock.monotonic()
+        await self.wake()
 
     async def wake(self) -> None:
         """Probe at the next opportunity: a secret changed, or an operator asked."""

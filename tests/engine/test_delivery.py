@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from relay.core.event import EntryClass, Lane, StreamKey
-from relay.core.notices import CallAnswered, DestinationPaused, EntriesDelivered, EntriesReturned
+from relay.core.notices import CallAnswered, CallsPaused, DestinationPaused, EntriesDelivered, EntriesReturned
 from relay.core.tiktok.reply import Call, Reply
 from tests.twins.rig import CONVERSION, ENGAGEMENT, Rig, told_ledger
 from tests.twins.tiktok import BAD_GATEWAY, OK, REFUSED, REVOKED, THROTTLED, TIMEOUT, ScriptedTikTok, refuses_bad
@@ -225,9 +225,39 @@ async def test_a_throttling_storm_opens_the_gate() -> None:
         await rig.clock.advance(1200)
         assert len(rig.tiktok.calls) < 20
         rig.tiktok.script = lambda _: OK
-        await rig.clock.advance(310)
+        await rig.clock.advance(910)
         assert (await rig.books())["delivered"] == 10
     assert rig.gate_moves()[0] == ("closed", "open")
+    presumed = [notice.limit for notice in rig.heard(CallsPaused)]
+    assert list(dict.fromkeys(presumed)) == ["per_second", "per_minute", "per_day"]
+
+
+async def test_an_operators_probe_ends_a_pause() -> None:
+    rig = Rig()
+    rig.tiktok.script = lambda _: Reply(429, None, retry_after=600.0)
+    await rig.owe(10)
+    async with rig.running() as delivery:
+        await rig.clock.advance(100)
+        assert len(rig.tiktok.calls) == 1
+        rig.tiktok.script = lambda _: OK
+        await delivery.probe("d")
+        await rig.clock.advance(1)
+        assert (await rig.books())["delivered"] == 10
+
+
+@pytest.mark.parametrize("changed", [False, True])
+async def test_a_refusal_of_the_old_token_holds_nothing_when_there_is_another_one(changed: bool) -> None:  # noqa: FBT001
+    rig = Rig()
+    replies = iter([REVOKED])
+    rig.tiktok.script = lambda _: next(replies, OK)
+    await rig.owe(10)
+    async with rig.running(rig.destination(sender=SlowTikTok(rig))) as delivery:
+        await rig.clock.advance(1)
+        if changed:
+            await delivery.secret_changed("d")
+        await rig.clock.advance(6)
+        assert (await rig.books()).get("delivered", 0) == (10 if changed else 0)
+    assert rig.gate_moves() == ([] if changed else [("closed", "held")])
 
 
 @pytest.mark.parametrize(("style", "most"), [("", 22), ("data[{}]", 2)])

@@ -37,6 +37,7 @@ LEVELS: Mapping[type, str] = {
     told.CallAnswered: DEBUG,
     told.GateMoved: WARNING,
     told.PaceChanged: DEBUG,
+    told.CallsPaused: INFO,
     told.LeaseLost: WARNING,
     told.DeadLettersMoved: INFO,
     told.DestinationPaused: INFO,

@@ -102,6 +102,7 @@ class Metrics:
             told.WorthIgnored: lambda notice: families.worth_ignored.labels(self._source(notice.source)).inc(),
             told.GateMoved: lambda notice: self._gauges.gate(notice.destination, notice.after),
             told.PaceChanged: lambda notice: families.concurrency.labels(notice.destination).set(notice.limit),
+            told.CallsPaused: _nothing,  # the codes of the calls show it
             told.LeaseLost: lambda notice: families.leases_lost.labels(*notice.stream).inc(),
             told.DestinationPaused: _nothing,  # the survey's gate state shows it
             told.StoreRestored: lambda _notice: families.redis_up.set(1),

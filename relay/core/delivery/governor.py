@@ -7,6 +7,7 @@ strained, and move how many calls are under way at once.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from math import ceil
 
 from relay.core.delivery.pace import Pace
@@ -17,10 +18,24 @@ CALLS_PER_S = 1000.0
 """TikTok's limit per developer app and endpoint (TikTok sheet section 6)."""
 SECOND = 1.0
 FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 300.0
+MINUTES_PAUSE_S = 300.0
 """A limit per minute asks for five minutes of silence (TikTok sheet section 6); the code does not say which limit."""
+DAYS_PAUSE_S = 900.0
+"""Five minutes of silence did not help, so the limit is one per day, which ends at 00:00 UTC (TikTok sheet section 6):
+four knocks an hour find that soon enough."""
 STORM_PAUSE_S = 16.0
 """The fifth pause in a row."""
+
+
+class Presumed(StrEnum):
+    """Which limit throttling comes from, judged by which silence did not help."""
+
+    NONE = ""
+    PER_SECOND = "per_second"
+    PER_MINUTE = "per_minute"
+    PER_DAY = "per_day"
+
+
 STRAINED = 3.0
 RELIEF = 0.2
 """Failures that are not outweighed by five good calls each: at one failure in twenty calls, which a vendor calls normal
@@ -69,6 +84,19 @@ class Governor:
     def storm(self) -> bool:
         """Throttled again after each of several pauses, longer every time."""
         return self._pause_s >= STORM_PAUSE_S
+
+    @property
+    def presumed(self) -> Presumed:
+        """Which limit is passed, as far as the pauses so far tell."""
+        if not self._pause_s:
+            return Presumed.NONE
+        if self._pause_s < STORM_PAUSE_S:
+            return Presumed.PER_SECOND
+        return Presumed.PER_MINUTE if self._pause_s <= MINUTES_PAUSE_S else Presumed.PER_DAY
+
+    def woken(self) -> None:
+        """Somebody knows better than the pause: knock now. Another refusal is answered with the next longer one."""
+        self._paused_until = 0.0
 
     def share(self, replicas: int) -> None:
         """So many replicas call with one budget from now on. What throttling taught is shared in the same way."""
@@ -128,7 +156,9 @@ class Governor:
         first = self._first_of_trouble(started, now)
         self._pace.throttled(started, now, again=not first)
         if first:
-            self._pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, 2 * self._pause_s))
+            kept = self._pause_s  # a whole silence of so long, and it did not help
+            longer = DAYS_PAUSE_S if kept >= MINUTES_PAUSE_S else min(MINUTES_PAUSE_S, 2 * kept)
+            self._pause_s = max(FIRST_PAUSE_S, longer)
         pause = max(self._pause_s, judgement.wait_s)
         self._paused_until = max(self._paused_until, now + pause)
 

@@ -14,7 +14,7 @@ SLACK_S = 0.01
 """How far one call may run ahead of its turn: at 1,000 a second a timer is too coarse for each one."""
 LATE_S = 0.1
 """A call that is late by less does not make the next one later: a busy event loop costs no calls."""
-KEPT = 0.97
+KEPT = 0.95
 HELD_S, TRUST_S = 120.0, 6.0
 """Nothing above a learned limit is tried for so long, and for so long for each call it was learned from: a try costs a
 pause, and a limit rarely rises within a drain; but one seen on two calls may be nobody's limit."""

@@ -48,6 +48,7 @@ EVERY: list[Notice] = [
     told.CallAnswered("tiktok", "retry", "50000", 5, 0.3, "request-1", "log-1", "System error"),
     told.GateMoved("tiktok", "closed", "open", "http_502"),
     told.PaceChanged("tiktok", 8, "clean second"),
+    told.CallsPaused("tiktok", 16.0, "per_minute"),
     told.LeaseLost(VIEWS, "1-0"),
     told.DeadLettersMoved("tiktok", "requeue", 4, "all reason=refused", {"EUR": 12.5}),
     told.DestinationPaused("tiktok", paused=True),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.core.delivery.governor import Governor
+from relay.core.delivery.governor import Governor, Presumed
 from relay.core.tiktok.reply import Reply
 from relay.core.tiktok.verdict import Judgement, judge
 from tests.twins.tiktok import BAD_GATEWAY, OK, THROTTLED
@@ -76,20 +76,34 @@ def test_a_few_failures_among_many_calls_do_not_slow_down_but_many_do(every: int
 
 
 def test_throttling_pauses_longer_each_time_until_something_is_accepted() -> None:
-    governor, now, pauses = Governor(), 0.0, []
-    for _ in range(11):
+    governor, now, pauses, presumed = Governor(), 0.0, [], []
+    for _ in range(12):
         governor.started(now)
         governor.answered(SLOW, now, now)
         pauses.append(governor.paused_for(now))
+        presumed.append(governor.presumed)
         now += pauses[-1]
-    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 900, 900]
+    assert presumed == 4 * [Presumed.PER_SECOND] + 6 * [Presumed.PER_MINUTE] + 2 * [Presumed.PER_DAY]
     stormy = governor.storm
     governor.started(now)
     governor.answered(GOOD, now, now)
-    assert (stormy, governor.storm) == (True, False)
+    assert (stormy, governor.storm, governor.presumed) == (True, False, Presumed.NONE)
     governor.started(now + 1)
     governor.answered(SLOW, now + 1, now + 1)
     assert governor.paused_for(now + 1) == 1
+
+
+def test_who_is_woken_knocks_at_once_and_learns_no_less() -> None:
+    governor = Governor()
+    for now in (0.0, 1.0):
+        governor.started(now)
+        governor.answered(SLOW, now, now)
+    governor.woken()
+    assert not governor.paused_for(1.5)
+    governor.started(1.5)
+    governor.answered(SLOW, 1.5, 1.6)
+    assert governor.paused_for(1.6) == pytest.approx(4)
 
 
 def test_throttled_calls_of_one_moment_are_one_throttling() -> None:
