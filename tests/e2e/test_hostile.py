@@ -109,25 +109,33 @@ def beside(name: str, relay: Relay, seconds: float, folder: Path) -> tuple[list[
     return honest.seconds, answers
 
 
-def besieged(relay: Relay, seconds: float, folder: Path) -> float:
-    """Every attack, one after the other, among harmless clients that keep the machine as busy.
+def besieged(relay: Relay, seconds: float, folder: Path) -> dict[str, float]:
+    """Every attack, one after the other; between them the honest sender is alone, or among harmless clients.
 
-    Returns how many times longer the slowest hundredth waits beside the attacks than beside the harmless clients.
+    Returns how many times longer the slowest hundredth waits beside each attack than when it is alone.
     """
     assert relay.child is not None
-    calm, storm = [], []
-    for number, name in enumerate(ATTACKS):
+    alone: list[float] = []
+    storm: dict[str, list[float]] = {}
+    for number, name in enumerate(("harmless", *ATTACKS)):
         if number % 3 == 0:
-            calm += beside("harmless", relay, seconds, folder)[0]
-        waited, answers = beside(name, relay, seconds, folder)
-        storm += waited
+            alone += by_itself(relay, seconds)
+        storm[name], answers = beside(name, relay, seconds, folder)
         peak = peak_rss_mb(relay.child.pid)
-        print(f"{name:8} p99 {p99(waited) * 1e3:6.1f} ms, VmHWM {peak:.0f} MB, answered {answers}")
-        assert answers.keys() <= REFUSALS, (name, answers)
+        print(f"{name:8} p99 {p99(storm[name]) * 1e3:6.1f} ms, VmHWM {peak:.0f} MB, answered {answers}")
+        assert name == "harmless" or answers.keys() <= REFUSALS, (name, answers)
         assert answers, name
         assert peak < LIMIT_MB
-    print(f"harmless p99 {p99(calm) * 1e3:6.1f} ms, all attacks {p99(storm) * 1e3:.1f} ms")
-    return p99(storm) / max(p99(calm), NOISE_S)
+    print(f"alone    p99 {p99(alone) * 1e3:6.1f} ms")
+    return {name: p99(waited) / max(p99(alone), NOISE_S) for name, waited in storm.items()}
+
+
+def by_itself(relay: Relay, seconds: float) -> list[float]:
+    """What an honest sender waits when nobody else is there."""
+    honest = Honest(relay.port)
+    asyncio.run(honest.send(seconds))
+    assert not honest.errors, honest.errors[:3]
+    return honest.seconds
 
 
 def assert_discreet(relay: Relay) -> None:
@@ -156,17 +164,25 @@ def besieged_relay(folder: Path) -> Iterator[Relay]:
             relay.stop()
 
 
+def endured(relay: Relay, seconds: float, folder: Path) -> None:
+    found = besieged(relay, seconds, folder)
+    late = {name for name, times in found.items() if times > TIMES}
+    if late:  # once more, if need be: whatever else the machine did then decided the slowest hundredth
+        again = besieged(relay, seconds, folder)
+        late = {name for name in late if again[name] > TIMES}
+    assert not late, found
+
+
 @pytest.mark.alone
 @pytest.mark.e2e
 @pytest.mark.timeout(180)
 def test_a_short_siege(tmp_path: Path) -> None:
     with besieged_relay(tmp_path) as relay:
-        # Twice, if need be: in so short a time, whatever else the machine does decides the slowest hundredth.
-        assert besieged(relay, 1.5, tmp_path) <= TIMES or besieged(relay, 1.5, tmp_path) <= TIMES
+        endured(relay, 1.5, tmp_path)
 
 
 @pytest.mark.proof
 @pytest.mark.timeout(1200)
 def test_a_long_siege(tmp_path: Path) -> None:
     with besieged_relay(tmp_path) as relay:
-        assert besieged(relay, 30.0, tmp_path) <= TIMES or besieged(relay, 30.0, tmp_path) <= TIMES
+        endured(relay, 30.0, tmp_path)

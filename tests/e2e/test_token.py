@@ -15,7 +15,7 @@ from tests.e2e.test_poison import orders
 
 OWED = 200
 TURNS = 3
-"""One of them must be in time: the others may meet a machine that is busy with something else."""
+"""Two of them must be in time: the third may meet a machine that is busy with something else."""
 RESUMES_S = 5.0
 
 
@@ -63,7 +63,7 @@ def test_a_rotated_token_resumes_what_was_held(tmp_path: Path) -> None:
         process = relay.child
         seconds = [turn(relay, simulator, file, number) for number in range(1, TURNS + 1)]
         print("resumed after " + ", ".join(f"{one:.1f} s" for one in seconds))
-        assert min(seconds) <= RESUMES_S
+        assert sorted(seconds)[1] <= RESUMES_S
         assert relay.child is process, "without a restart"
         assert relay.admin("/api/dead-letters?destination=tiktok")["letters"] == []
         told = [json.loads(line) for line in relay.log.read_text().splitlines() if line.startswith("{")]

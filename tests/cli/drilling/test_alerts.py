@@ -40,6 +40,7 @@ def check(name: str, found: set[str]) -> None:
     print(f"{name}: {', '.join(sorted(found)) or 'no alert'}")
     assert len(found) <= MOST
     assert found >= EXPECTED.get(name, set())
+    assert name != "token" or len(found) == 1, "one alert, and no other, for a token that was revoked"
 
 
 @pytest.mark.parametrize("name", SHORT)
