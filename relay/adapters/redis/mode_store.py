@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from relay.adapters.redis import keys, memo
@@ -17,7 +18,8 @@ PIECE = 250
 MOST = 200_000
 """So many entries are counted, in about a second; the rest is estimated."""
 SAMPLE = 100
-EVERYTHING = "0-0"
+EVERYTHING, STANDS_BY = "0-0", "-"
+"""Where a window begins that leaves nothing out, and one with nothing in it."""
 
 
 class Window(NamedTuple):
@@ -26,6 +28,22 @@ class Window(NamedTuple):
     first: str
     counted: int
     last: str
+
+
+class Seen(NamedTuple):
+    """What was seen of a stream: where its window begins so far, its length and last id before the last look; then.
+
+    The first entry that belongs to the new window, how many from there on were counted, the last one looked at; and
+    whether there are more, which nobody counts.
+    """
+
+    former: str = ""
+    length: int = 0
+    tail: str = ""
+    first: str = ""
+    counted: int = 0
+    last: str = ""
+    more: bool = False
 
 
 class RedisModes:
@@ -50,12 +68,16 @@ class RedisModes:
 
     async def save(self, destination: str, record: ModeRecord, expected_version: int) -> bool:
         """See ``ports.ModeStore.save``."""
+        streams = [StreamKey(destination, klass) for klass in EntryClass]
         names = [keys.mode(destination)]
         grace_ms = self._options.failback_grace_ms
         args: list[str | int] = [expected_version, record.mode.value, record.since_ms, int(record.closed), grace_ms]
-        for stream in (StreamKey(destination, klass) for klass in EntryClass):
+        windows: Sequence[tuple[str, str | int, str]] = [("", "", "")] * len(streams)
+        if record.mode is Mode.FAILOVER:
+            windows = await self._windows(streams, record.since_ms)
+        for stream, window in zip(streams, windows, strict=True):
             names += (keys.owed(stream), keys.mark(stream))
-            args += await self._window(stream, record.since_ms) if record.mode is Mode.FAILOVER else ("", "", "")
+            args += window
         return bool(await self._client.script("mode", names, args))
 
     async def lapse(self, stream: StreamKey) -> Lapsed:
@@ -64,38 +86,47 @@ class RedisModes:
         count, more, _ = await self._client.script("drop", names, ("lapsed", self._options.retention_ms, PIECE))
         return Lapsed(count, bool(more))
 
-    async def _window(self, stream: StreamKey, since_ms: int) -> Window:
-        """Look for the first entry received at ``since_ms`` or later, from where it may be at the earliest.
+    async def _windows(self, streams: Sequence[StreamKey], since_ms: int) -> list[Window]:
+        """Look through the streams one by one, then catch up with each.
+
+        Looking takes a second or more, in which thousands of entries may arrive; catching up takes milliseconds, so the
+        script, which counts what arrived after the last entry seen, finds few.
+        """
+        seen = [await self._look(stream, since_ms, Seen()) for stream in streams]
+        return [
+            _window(await self._look(stream, since_ms, before)) for stream, before in zip(streams, seen, strict=True)
+        ]
+
+    async def _look(self, stream: StreamKey, since_ms: int, seen: Seen) -> Seen:
+        """Look for the first entry received at ``since_ms`` or later, from where it may be at the earliest; or go on.
 
         Nothing that was looked at changes until the record is stored: what stands by can only lapse or be shed, and
         what is appended meanwhile has greater ids.
         """
-        former = ((await self._client.run("HGET", keys.mark(stream), "from")) or b"-").decode()
+        stored: bytes | None = await self._client.run("HGET", keys.mark(stream), "from")
+        former = stored.decode() if stored else STANDS_BY
         if former == EVERYTHING:
-            return Window(former, 0, "former")
+            return Seen(former)
         lead_ms, length, tail = await self._ends(stream)
-        start = f"{max(0, since_ms - REACH_MS - lead_ms)}-0"
-        seen, more = await self._scan(stream, start, "+" if former == "-" else f"({former}", since_ms)
-        first, counted, last = seen
-        if more:
-            last = tail if former == "-" else former
-            counted = min(length, counted + _rest(seen, last))
-        if former != "-":
-            return Window(first or former, counted, "former")
-        return Window(first or _next(last or tail or "0-0"), counted, last or tail)
+        seen = seen._replace(former=former, length=length, tail=tail)
+        if seen.more:
+            return seen
+        start = f"({seen.last}" if seen.last else f"{max(0, since_ms - REACH_MS - lead_ms)}-0"
+        return await self._scan(stream, start, since_ms, seen)
 
-    async def _scan(self, stream: StreamKey, position: str, end: str, since_ms: int) -> tuple[Window, bool]:
+    async def _scan(self, stream: StreamKey, position: str, since_ms: int, seen: Seen) -> Seen:
         """To the first entry received at ``since_ms`` or later, however far; then count, but not for ever.
 
-        True: there are more than were counted. A failover must not wait for a figure.
+        A failover must not wait for a figure.
         """
-        first, counted, last, looked = "", 0, "", PAGE
-        while looked == PAGE and counted < MOST:
+        first, counted, last, looked = seen.first, seen.counted, seen.last, PAGE
+        end, enough = "+" if seen.former == STANDS_BY else f"({seen.former}", counted + MOST
+        while looked == PAGE and counted < enough:
             args = (position, end, 0 if first else since_ms, PAGE)
             looked, at, found, here = await self._client.script("locate", [keys.owed(stream)], args)
             first, counted, last = first or found.decode(), counted + here, at.decode() or last
             position = f"({last}"
-        return Window(first, counted, last), looked == PAGE
+        return seen._replace(first=first, counted=counted, last=last, more=looked == PAGE)
 
     async def _ends(self, stream: StreamKey) -> tuple[int, int, str]:
         """How far receivers' clocks have been ahead of the store's, as both ends show; length, and last id."""
@@ -111,7 +142,20 @@ class RedisModes:
         return max(0, 0, *leads), length, last[0][0].decode() if last else ""
 
 
-def _rest(seen: Window, until: str) -> int:
+def _window(seen: Seen) -> Window:
+    """What follows from all that was seen of a stream."""
+    former, first, counted, last = seen.former, seen.first, seen.counted, seen.last
+    if former == EVERYTHING:
+        return Window(former, 0, "former")
+    if seen.more:
+        last = seen.tail if former == STANDS_BY else former
+        counted = min(seen.length, counted + _rest(seen, last))
+    if former != STANDS_BY:
+        return Window(first or former, counted, "former")
+    return Window(first or _next(last or seen.tail or "0-0"), counted, last or seen.tail)
+
+
+def _rest(seen: Seen, until: str) -> int:
     """About how many there are behind what was counted, if they came at the same rate.
 
     Claims correct the figure as soon as nothing is left.
