@@ -317,7 +317,7 @@ class EmbeddedChanged:
 class StoreSurveyed:
     """The regular look at everything owed (about once a second).
 
-    ``drain_eta`` is in seconds per destination (0 without a backlog, infinite while it does not shrink), ``full_eta``
+    ``drain_eta`` is in seconds per destination (0 where nothing waits, infinite while it does not shrink), ``full_eta``
     in seconds until the journal is full (infinite while it does not grow or has no limit). ``breaches``: what will be
     too old to be sent by itself before its turn comes.
     """

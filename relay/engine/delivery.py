@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from relay.core.delivery.account import ItemMapping, Rules
 from relay.core.delivery.batch import Limits
 from relay.core.delivery.clocks import DEFAULT_MAX_AGE_S, Clocks
+from relay.core.delivery.gate import PAUSED
 from relay.core.delivery.governor import CALLS_PER_S, MOST, Governor
 from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.delivery.suspicion import Suspicion
@@ -23,7 +24,6 @@ from relay.engine.standby import Standby, Turn
 from relay.engine.suppression import Nobody, Suppression
 from relay.ports import Chance, Clock, GateStore, ModeStore, Owed, Roster, Sender, Tell
 
-PAUSED = "paused"
 SHORTEST_TICK_S = 0.01
 TEND_S = 1.0
 SPREAD_S = 1.0
