@@ -263,6 +263,14 @@ class DestinationPaused:
 
 
 @dataclass(frozen=True, slots=True)
+class GateWoken:
+    """A gate that is not closed is probed at once: an operator asked, or the access token is another one."""
+
+    destination: str
+    why: str  # operator | token
+
+
+@dataclass(frozen=True, slots=True)
 class MappingReloaded:
     """A mapping file was read again: from here on it shapes what comes in and everything that is still owed."""
 
@@ -504,6 +512,7 @@ class ReplayTurned:
 
     replay: str
     change: str  # paused | resumed | taken_over
+    destination: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,6 +529,7 @@ class ReplayEnded:
     seconds: float
     left: Mapping[str, int] = field(default_factory=dict)
     value: Mapping[str, float] = field(default_factory=dict)
+    destination: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -574,6 +584,7 @@ Notice = (
     | LeaseLost
     | DeadLettersMoved
     | DestinationPaused
+    | GateWoken
     | MappingReloaded
     | MappingRefused
     | StoreLost

@@ -15,7 +15,7 @@ from relay.core.delivery.governor import CALLS_PER_S, MOST, Governor
 from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.delivery.suspicion import Suspicion
 from relay.core.errors import StoreMisused, StoreUnavailable
-from relay.core.notices import DestinationPaused, StoreWarned
+from relay.core.notices import DestinationPaused, GateWoken, StoreWarned
 from relay.engine.consignment import Desk
 from relay.engine.gatekeeper import Gatekeeper
 from relay.engine.pump import Pump
@@ -178,17 +178,23 @@ class Delivery:
     async def resume(self, name: str) -> None:
         """Claim again; a held gate is probed at once."""
         await self._switch(name, paused=False)
-        await self.probe(name)
+        await self._wake(name)
 
     async def probe(self, name: str) -> None:
         """Do not wait: probe an open or held gate at the next opportunity."""
-        pump = self._pumps[name]
-        await pump.desk.keeper.wake()
-        pump.ring()
+        if await self._wake(name):
+            self._parts.tell(GateWoken(name, "operator"))
 
     async def secret_changed(self, name: str) -> None:
         """The access token is another one now: what held this destination may be over."""
-        await self.probe(name)
+        if await self._wake(name):
+            self._parts.tell(GateWoken(name, "token"))
+
+    async def _wake(self, name: str) -> bool:
+        pump = self._pumps[name]
+        woken = await pump.desk.keeper.wake()
+        pump.ring()
+        return woken
 
     async def _switch(self, name: str, *, paused: bool) -> None:
         pump = self._pumps[name]

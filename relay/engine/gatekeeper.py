@@ -57,11 +57,11 @@ class Gatekeeper:
         if self.record.state is GateState.PROBING and self.record.step > 0:
             await self._move(Signal.CLIMBED, self.era, "nothing_owed")
 
-    async def wake(self) -> None:
-        """Probe at the next opportunity: a secret changed, or an operator asked."""
+    async def wake(self) -> bool:
+        """Probe at the next opportunity: a secret changed, or an operator asked. False where nothing waits to be."""
         async with self._turn:
             await self._read()
-        await self._move(Signal.WOKEN, self.era)
+        return await self._move(Signal.WOKEN, self.era)
 
     async def heard(self, judgement: Judgement, era: int, *, entries: int, storm: bool, pause_s: float) -> bool:
         """One reply, once; True when it moved the gate. ``storm``: throttled again after every pause of ``pause_s``."""
