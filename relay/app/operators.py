@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from relay.adapters.web.admin_answers import Declined
 from relay.app.mappings import LiveMapping
+from relay.core.delivery.gate import PAUSED
 from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.delivery.prospect import SENDABLE, Prospect
 from relay.core.errors import StoreMisused
 from relay.core.event import JsonObject
 from relay.core.segment.decode import Decoded, webhook_event
 from relay.core.segment.envelope import Unreadable, open_envelope
-from relay.engine.delivery import PAUSED
 from relay.engine.intake import Intake
 from relay.engine.prospects import Prospects
 from relay.ports import Clock

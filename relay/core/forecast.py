@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from relay.core.delivery.gate import PAUSED
+from relay.core.event import StreamSurvey
+
 SPAN_S = 60.0  # how far back a rate looks
 SETTLED_S = 5.0  # a rate over less than this is noise
 
@@ -36,10 +39,18 @@ class Trend:
         return (after - before) / (end - start)
 
 
+def waiting(stream: StreamSurvey, gate: str | None) -> int:
+    """Entries that wait for their turn; what is live is merely on its way.
+
+    Where the gate is paused that is everything which may be sent: only claims move the mark, and nobody claims.
+    """
+    return stream.sendable if gate == PAUSED else stream.backlog
+
+
 def drain_eta(owed: int, backlog: int, rate: float | None) -> float:
     """Seconds until what is owed is gone, at the net rate so far.
 
-    0 without a backlog (what is live is merely on its way), infinite while the owed do not become fewer.
+    0 without a backlog (see ``waiting``), infinite while the owed do not become fewer.
     """
     if backlog <= 0:
         return 0.0

@@ -14,14 +14,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from relay.core.delivery.gate import GateState
+from relay.core.delivery.gate import PAUSED, GateState
 from relay.core.event import DeadReason
 from relay.core.incident_log import Sample
 from relay.core.notices import StoreSurveyed
 
 GATE, BACKLOG, FAILOVER = "gate", "backlog", "failover"
 SHUT = frozenset({GateState.OPEN.value, GateState.PROBING.value, GateState.HELD.value})
-PAUSED = "paused"  # how an operator's stop is shown in the place of a gate
 ACTIVE, STANDBY = "active", "standby"
 TAKEN_OVER = frozenset({"failover", "failback"})  # modes in which a destination that stood by sends
 DEAD = tuple(f"dead:{reason.value}" for reason in DeadReason)

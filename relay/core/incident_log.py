@@ -57,7 +57,8 @@ class Part:
 class Happening:
     """A moment worth a line in the report.
 
-    ``what``: gate, pause, resume, requeue, release, discard, failover, failback, standby, store or relay.
+    ``what``: gate, pause, resume, probe, token, requeue, release, discard, replay, failover, failback, standby, store
+    or relay. Of a replay ``before`` is its name, ``after`` what became of it.
     """
 
     token: str

@@ -272,6 +272,14 @@ class DestinationPaused:
 
 
 @dataclass(frozen=True, slots=True)
+class GateWoken:
+    """A gate that is not closed is probed at once: an operator asked, or the access token is another one."""
+
+    destination: str
+    why: str  # operator | token
+
+
+@dataclass(frozen=True, slots=True)
 class MappingReloaded:
     """A mapping file was read again: from here on it shapes what comes in and everything that is still owed."""
 
@@ -326,7 +334,7 @@ class EmbeddedChanged:
 class StoreSurveyed:
     """The regular look at everything owed (about once a second).
 
-    ``drain_eta`` is in seconds per destination (0 without a backlog, infinite while it does not shrink), ``full_eta``
+    ``drain_eta`` is in seconds per destination (0 where nothing waits, infinite while it does not shrink), ``full_eta``
     in seconds until the journal is full (infinite while it does not grow or has no limit). ``breaches``: what will be
     too old to be sent by itself before its turn comes.
     """
@@ -513,6 +521,7 @@ class ReplayTurned:
 
     replay: str
     change: str  # paused | resumed | taken_over
+    destination: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -529,6 +538,7 @@ class ReplayEnded:
     seconds: float
     left: Mapping[str, int] = field(default_factory=dict)
     value: Mapping[str, float] = field(default_factory=dict)
+    destination: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -584,6 +594,7 @@ Notice = (
     | LeaseLost
     | DeadLettersMoved
     | DestinationPaused
+    | GateWoken
     | MappingReloaded
     | MappingRefused
     | StoreLost

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from relay.core.delivery.account import ItemMapping, Rules
 from relay.core.delivery.batch import Limits
 from relay.core.delivery.clocks import DEFAULT_MAX_AGE_S, Clocks
+from relay.core.delivery.gate import PAUSED
 from relay.core.delivery.governor import CALLS_PER_S, MOST, Governor
 from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.delivery.suspicion import Suspicion
 from relay.core.errors import StoreMisused, StoreUnavailable
-from relay.core.notices import DestinationPaused, StoreWarned
+from relay.core.notices import DestinationPaused, GateWoken, StoreWarned
 from relay.engine.consignment import Desk
 from relay.engine.gatekeeper import Gatekeeper
 from relay.engine.pump import Pump
@@ -23,7 +24,6 @@ from relay.engine.standby import Standby, Turn
 from relay.engine.suppression import Nobody, Suppression
 from relay.ports import Chance, Clock, GateStore, ModeStore, Owed, Roster, Sender, Tell
 
-PAUSED = "paused"
 SHORTEST_TICK_S = 0.01
 TEND_S = 1.0
 SPREAD_S = 1.0
@@ -178,19 +178,25 @@ class Delivery:
     async def resume(self, name: str) -> None:
         """Claim again; a held gate is probed at once."""
         await self._switch(name, paused=False)
-        await self.probe(name)
+        await self._wake(name)
 
     async def probe(self, name: str) -> None:
         """Do not wait: probe an open or held gate at the next opportunity, and end a pause after throttling here."""
-        pump = self._pumps[name]
-        await pump.desk.keeper.wake()
-        pump.knock()
+        if await self._wake(name):
+            self._parts.tell(GateWoken(name, "operator"))
 
     async def secret_changed(self, name: str) -> None:
         """The access token is another one now: what held this destination may be over."""
         pump = self._pumps[name]
-        await pump.desk.keeper.secret_changed()
+        if await pump.desk.keeper.secret_changed():
+            self._parts.tell(GateWoken(name, "token"))
         pump.knock()
+
+    async def _wake(self, name: str) -> bool:
+        pump = self._pumps[name]
+        woken = await pump.desk.keeper.wake()
+        pump.knock()
+        return woken
 
     async def _switch(self, name: str, *, paused: bool) -> None:
         pump = self._pumps[name]

@@ -58,16 +58,16 @@ class Gatekeeper:
         if self.record.state is GateState.PROBING and self.record.step > 0:
             await self._move(Signal.CLIMBED, self.era, "nothing_owed")
 
-    async def secret_changed(self) -> None:
-        """Calls leave with another token from now on; replies to the old one may be on their way."""
+    async def secret_changed(self) -> bool:
+        """Calls leave with another token from now on; replies to the old one may be on their way. See ``wake``."""
         self.secret_at = self._clock.monotonic()
-        await self.wake()
+        return await self.wake()
 
-    async def wake(self) -> None:
-        """Probe at the next opportunity: a secret changed, or an operator asked."""
+    async def wake(self) -> bool:
+        """Probe at the next opportunity: a secret changed, or an operator asked. False where nothing waits to be."""
         async with self._turn:
             await self._read()
-        await self._move(Signal.WOKEN, self.era)
+        return await self._move(Signal.WOKEN, self.era)
 
     async def heard(self, judgement: Judgement, era: int, *, entries: int, storm: bool, pause_s: float) -> bool:
         """One reply, once; True when it moved the gate. ``storm``: throttled again after every pause of ``pause_s``."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from relay.core.errors import StoreMisused, StoreUnavailable
 from relay.core.event import EntryClass, StreamSurvey
-from relay.core.forecast import Breach, Cohort, cohorts, limit_breach
+from relay.core.forecast import Breach, Cohort, cohorts, limit_breach, waiting
 from relay.core.notices import StoreSurveyed
 from relay.ports import Tracks
 
@@ -30,7 +30,7 @@ class Limits:
         streams = [one for one in seen.survey.streams if one.stream.destination == name]
         oldest_ms = min((at for one in streams if (at := one.oldest_received_ms) is not None), default=None)
         limit_s = self._kept_s[name]
-        if oldest_ms is None or not any(one.backlog for one in streams):
+        if oldest_ms is None or not any(waiting(one, seen.gates.get(name)) for one in streams):
             return Breach()
         if (seen.survey.now_ms - oldest_ms) / 1000 + seen.drain_eta.get(name, 0.0) <= limit_s:
             return Breach()

@@ -11,6 +11,7 @@ from typing import Any
 from relay.core import notices as told
 from relay.core.incident_log import DELAY_BOUNDS_S, Answers, Happening, LogEntry, Part
 from relay.core.notices import Notice
+from relay.core.report.words import span, stamp
 from relay.ports import Clock
 
 OTHER = "other"
@@ -19,8 +20,11 @@ MOST_CODES = 40
 REQUEST_IDS = 5  # of one code, in one interval
 MESSAGE = 200
 MOST_HAPPENINGS = 200  # while Redis is away nothing can happen to a gate, so this is more than enough
+WOKEN = {"operator": "probe", "token": "token"}
 NAMED = re.compile(r"[\w .:/&+-]{1,64}")
 # Names come from a mapping, and a mapping may take them from a message: what is no plain name is not repeated.
+
+Replaying = told.ReplayStarted | told.ReplayTurned | told.ReplayEnded
 
 
 class Tally:
@@ -136,6 +140,10 @@ class Recorder:
             told.StoreRestored: lambda _notice: self._everywhere("store", after="restored"),
             told.ServiceStarted: lambda _notice: self._everywhere("relay", after="started"),
             told.StoreSurveyed: self._surveyed,
+            told.GateWoken: lambda notice: self.happened(notice.destination, WOKEN[notice.why]),
+            told.ReplayStarted: self._replay_started,
+            told.ReplayTurned: lambda notice: self._replay(notice, notice.change),
+            told.ReplayEnded: lambda notice: self._replay(notice, notice.outcome, count=notice.moved),
             told.FailoverStarted: lambda notice: self.happened(notice.destination, "failover"),
             told.FailbackStarted: lambda notice: self.happened(notice.destination, "failback"),
             told.FailbackFinished: lambda notice: self.happened(notice.destination, "standby"),
@@ -182,6 +190,18 @@ class Recorder:
 
     def _letters_moved(self, notice: told.DeadLettersMoved) -> None:
         self.happened(notice.destination, notice.action, count=notice.count)
+
+    def _replay_started(self, notice: told.ReplayStarted) -> None:
+        window = span(stamp(notice.since_ms), stamp(notice.until_ms)) + " UTC"
+        event = f", {notice.event if NAMED.fullmatch(notice.event) else 'one event'} only" if notice.event else ""
+        letters = ", dead letters as well" if notice.dead_letters else ""
+        whose = "" if notice.destination else ", for all destinations"
+        self._replay(notice, "started", detail=window + event + letters + whose, count=notice.expected)
+
+    def _replay(self, notice: Replaying, after: str, **more: Any) -> None:
+        names = (notice.destination,) if notice.destination else self.tallies
+        for name in names:
+            self.happened(name, "replay", before=notice.replay, after=after, **more)
 
     def _surveyed(self, notice: told.StoreSurveyed) -> None:
         """From here on is what the next look may begin with: the books up to now are in this survey."""

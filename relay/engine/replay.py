@@ -102,7 +102,7 @@ class Replayer:
                 if wanted.ended:
                     self._tell_end(wanted)
                 else:
-                    self._parts.tell(ReplayTurned(job.id, CHANGES[state]))
+                    self._parts.tell(ReplayTurned(job.id, CHANGES[state], job.ask.destination))
                 return wanted, True
         raise ReplayRefused("the replay is being changed by others; try again")
 
@@ -129,7 +129,7 @@ class Replayer:
         if job is None or mine is None or not await self._parts.replays.save(mine, job.version):
             return
         if job.owner not in ("", self._replica):
-            self._parts.tell(ReplayTurned(job.id, "taken_over"))
+            self._parts.tell(ReplayTurned(job.id, "taken_over", job.ask.destination))
         held = await self.look()
         if held is None or held.owner != self._replica:
             return
@@ -154,4 +154,5 @@ class Replayer:
         value = {currency: micros / MICROS for currency, micros in job.value_micros.items()}
         letters = counts.get("letters", 0)
         moved = counts.get("moved", 0) + letters
-        self._parts.tell(ReplayEnded(job.id, job.state.value, moved, letters, seconds, left, value))
+        told = job.id, job.state.value, moved, letters, seconds, left, value, job.ask.destination
+        self._parts.tell(ReplayEnded(*told))

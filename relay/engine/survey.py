@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from relay.core.delivery.gate import PAUSED
 from relay.core.delivery.mode import ModeRecord
 from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.event import StoreSurvey
-from relay.core.forecast import Trend, drain_eta, full_eta
+from relay.core.forecast import Trend, drain_eta, full_eta, waiting
 from relay.core.notices import LoopLagged, StoreSurveyed
 from relay.engine.limits import Limits
 from relay.ports import Clock, Owed, Tell
@@ -85,22 +86,26 @@ class Survey:
     async def _with_breaches(self, seen: StoreSurveyed) -> StoreSurveyed:
         if self._limits is None:
             return seen
-        rates = {name: trend.rate for name, trend in self._trends.items()}
+        rates = {name: self._rate(name, seen.gates) for name in self._trends}
         return replace(seen, breaches=await self._limits.look(seen, rates, self._clock.monotonic()))
 
     def _forecast(self, survey: StoreSurvey) -> StoreSurveyed:
-        now = self._clock.monotonic()
-        owed, backlog = Counter[str](), Counter[str]()
+        now, gates = self._clock.monotonic(), self._gates()
+        owed, waits = Counter[str](), Counter[str]()
         for stream in survey.streams:
-            owed[stream.stream.destination] += stream.sendable  # what stands by is nobody's task
-            backlog[stream.stream.destination] += stream.backlog
+            name = stream.stream.destination
+            owed[name] += stream.sendable  # what stands by is nobody's task
+            waits[name] += waiting(stream, gates.get(name))
         # The archive gives way to everything else, so the store is not full of it.
         used = survey.used_bytes - (survey.archive.used_bytes if survey.archive else 0)
         self._used = self._used.with_sample(now, used)
         etas = {}
         for destination, count in owed.items():
-            trend = self._trends.get(destination, Trend()).with_sample(now, count)
-            self._trends[destination] = trend
-            etas[destination] = drain_eta(count, backlog[destination], trend.rate)
+            self._trends[destination] = self._trends.get(destination, Trend()).with_sample(now, count)
+            etas[destination] = drain_eta(count, waits[destination], self._rate(destination, gates))
         full = full_eta(used, survey.max_bytes, self._used.rate)
-        return StoreSurveyed(survey, self._gates(), self._paces(), etas, full, modes=self._modes())
+        return StoreSurveyed(survey, gates, self._paces(), etas, full, modes=self._modes())
+
+    def _rate(self, destination: str, gates: Mapping[str, str]) -> float | None:
+        """Change per second of what is owed. While paused none is certain: what still goes was under way before."""
+        return 0.0 if gates.get(destination) == PAUSED else self._trends[destination].rate

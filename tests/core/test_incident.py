@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.core.delivery.gate import PAUSED
 from relay.core.event import EntryClass, StoreSurvey, StreamKey, StreamSurvey
 from relay.core.incident import (
     BACKLOG,
     FAILOVER,
     GATE,
-    PAUSED,
     Incident,
     Look,
     Patience,

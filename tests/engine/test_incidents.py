@@ -18,6 +18,9 @@ from relay.core.notices import (
     IncidentClosed,
     IncidentOpened,
     Notice,
+    ReplayEnded,
+    ReplayStarted,
+    ReplayTurned,
     StoreWarned,
 )
 from relay.core.report.figures import document
@@ -301,6 +304,39 @@ async def test_a_store_that_is_away_costs_samples_and_nothing_else() -> None:
         "an operator paused the destination",
         "an operator resumed the destination",
     ]
+
+
+async def test_what_operators_did_is_in_the_report() -> None:
+    """A replay of another destination is no part of it; one of all is. Waking a closed gate does nothing."""
+    one = replica(Rig(("d", "e")))
+    async with running(one):
+        await outage(one.rig, 30)
+        await one.delivery.probe("d")
+        await one.delivery.secret_changed("d")
+        await one.delivery.probe("e")
+        one.tell(ReplayStarted("r1", 0, 7_200_000, 500, 1_000, event="Order Completed", dead_letters=True))
+        one.tell(ReplayTurned("r1", "paused"))
+        one.tell(ReplayTurned("r1", "resumed"))
+        one.tell(ReplayEnded("r1", "done", 998, 3, 2.5))
+        one.tell(ReplayStarted("r2", 0, 7_200_000, 500, 10, "e"))
+        one.tell(ReplayStarted("r3", 0, 7_200_000, 500, 20, "d", event="jane@example.com"))
+        one.tell(ReplayEnded("r3", "cancelled", 5, 0, 2.5, destination="d"))
+        await one.rig.clock.advance(200)
+    told, window = await report(one.rig), "1970-01-01 00:00:00 – 02:00:00 UTC"
+    assert [line["text"] for line in told["timeline"] if line["kind"] == "operator"] == [
+        "an operator asked for a probe",
+        "the access token was changed: probed at once",
+        (
+            f"an operator began to send again what came in {window}, Order Completed only, dead letters as well,"
+            " for all destinations: about 1,000 entries (replay r1)"
+        ),
+        "an operator paused replay r1",
+        "an operator resumed replay r1",
+        "replay r1 is done: 998 entries owed again",
+        f"an operator began to send again what came in {window}, one event only: about 20 entries (replay r3)",
+        "an operator cancelled replay r3: 5 entries were owed again",
+    ]
+    assert await one.rig.store.incidents.list("e") == []
 
 
 async def test_a_lost_answer_counts_nothing_twice() -> None:

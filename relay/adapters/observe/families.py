@@ -133,7 +133,9 @@ class Families:
             "backlog_value", "Value of the entries owed, in units of the currency.", "destination", "currency"
         )
         self.drain_eta = self._gauge(
-            "drain_eta_seconds", "Forecast: until the backlog is gone; +Inf while it does not shrink.", "destination"
+            "drain_eta_seconds",
+            "Forecast: until the backlog is gone; +Inf while it does not shrink, or is paused.",
+            "destination",
         )
         self.limit_breach = self._gauge(
             "limit_breach_entries", "Forecast: entries too old to be sent before their turn comes.", "destination"

@@ -41,6 +41,7 @@ LEVELS: Mapping[type, str] = {
     told.LeaseLost: WARNING,
     told.DeadLettersMoved: INFO,
     told.DestinationPaused: INFO,
+    told.GateWoken: INFO,
     told.MappingReloaded: INFO,
     told.MappingRefused: WARNING,
     told.StoreLost: ERROR,

@@ -105,6 +105,7 @@ class Metrics:
             told.CallsPaused: _nothing,  # the codes of the calls show it
             told.LeaseLost: lambda notice: families.leases_lost.labels(*notice.stream).inc(),
             told.DestinationPaused: _nothing,  # the survey's gate state shows it
+            told.GateWoken: _nothing,
             told.StoreRestored: lambda _notice: families.redis_up.set(1),
             told.StoreWarned: _nothing,
             told.EmbeddedChanged: lambda notice: families.embedded.labels(notice.change).inc(),

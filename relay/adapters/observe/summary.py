@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from relay.core import notices as told
 from relay.core.event import StreamKey
+from relay.core.forecast import waiting
 from relay.core.notices import Notice, Outcome
 
 STREAM_LINES: dict[type, tuple[str, str]] = {
@@ -136,9 +137,10 @@ def delivered_fields(stream: StreamKey, tally: Delivered) -> dict[str, Any]:
 def backlog_lines(notice: told.StoreSurveyed) -> Iterator[Line]:
     """A line per stream that has a backlog; nothing about the healthy ones."""
     for stream in notice.survey.streams:
-        if stream.backlog <= 0:
-            continue
         destination = stream.stream.destination
+        waits = waiting(stream, notice.gates.get(destination))
+        if waits <= 0:
+            continue
         oldest = stream.oldest_received_ms
         yield Line(
             "warning",
@@ -146,7 +148,7 @@ def backlog_lines(notice: told.StoreSurveyed) -> Iterator[Line]:
             {
                 "destination": destination,
                 "class": stream.stream.klass.value,
-                "backlog": stream.backlog,
+                "backlog": waits,
                 "owed": stream.owed,
                 "oldest_age": None if oldest is None else (notice.survey.now_ms - oldest) / 1000,
                 "gate": notice.gates.get(destination),

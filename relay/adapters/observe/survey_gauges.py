@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from relay.adapters.observe.families import Families
-from relay.core.delivery.gate import GateState
+from relay.core.delivery.gate import PAUSED, GateState
 from relay.core.delivery.mode import Mode
 from relay.core.event import ENDINGS, ArchiveSurvey, EntryClass, Lane, StoreSurvey, StreamSurvey
 from relay.core.notices import StoreSurveyed
 
-PAUSED = "paused"  # an operator's stop, shown where the gate is shown
 STATES = (*(state.value for state in GateState), PAUSED)
 LINES = ("accepted", "requeued", "duplicates", *ENDINGS)  # of the books
 STANDBY = "standby"  # shown as a lane beside those that are claimed

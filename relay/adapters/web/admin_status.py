@@ -10,7 +10,7 @@ from relay.adapters.web.admin_standby import mode_part
 from relay.core.delivery.mode import Mode, ModeRecord
 from relay.core.errors import StoreUnavailable
 from relay.core.event import JsonObject, StreamSurvey
-from relay.core.forecast import Breach
+from relay.core.forecast import Breach, waiting
 from relay.core.notices import StoreSurveyed
 
 MICROS = 1_000_000
@@ -30,9 +30,7 @@ def status_document(
         "surveyed_at": iso(surveyed.survey.now_ms) if surveyed else None,
         "store": store_part(surveyed, trouble),
         "destinations": [destination_part(name, surveyed) for name in destinations],
-        "streams": [stream_part(stream, surveyed.survey.now_ms) for stream in surveyed.survey.streams]
-        if surveyed
-        else [],
+        "streams": [stream_part(stream, surveyed) for stream in surveyed.survey.streams] if surveyed else [],
         "intake_dead_letters": surveyed.survey.dead.get("-", 0) if surveyed else None,
     }
 
@@ -66,7 +64,7 @@ def destination_part(name: str, surveyed: StoreSurveyed | None) -> JsonObject:
         "gate": surveyed.gates.get(name),
         "concurrency": surveyed.paces.get(name),
         "owed": sum(stream.owed for stream in streams),
-        "backlog": sum(stream.backlog for stream in streams),
+        "backlog": sum(waiting(stream, surveyed.gates.get(name)) for stream in streams),
         "oldest_age_seconds": age(oldest, surveyed.survey.now_ms),
         "drain_eta_seconds": finite(surveyed.drain_eta.get(name)),
         "limit_breach": breach_part(surveyed.breaches.get(name), surveyed.survey.now_ms),
@@ -100,17 +98,18 @@ def breach_part(breach: Breach | None, now_ms: int) -> JsonObject | None:
     return {"entries": breach.entries, "first_in_seconds": finite(breach.first_s), "first_at": first_at}
 
 
-def stream_part(stream: StreamSurvey, now_ms: int) -> JsonObject:
+def stream_part(stream: StreamSurvey, surveyed: StoreSurveyed) -> JsonObject:
     """One stream with its books."""
+    waits = waiting(stream, surveyed.gates.get(stream.stream.destination))
     return {
         "destination": stream.stream.destination,
         "class": stream.stream.klass.value,
         "owed": stream.owed,
-        "backlog": stream.backlog,
-        "live": stream.sendable - stream.backlog,
+        "backlog": waits,
+        "live": stream.sendable - waits,
         "standing_by": stream.standing,
         "leased": stream.leased,
-        "oldest_age_seconds": age(stream.oldest_received_ms, now_ms),
+        "oldest_age_seconds": age(stream.oldest_received_ms, surveyed.survey.now_ms),
         "value": money([stream]),
         "books": dict(stream.books),
         "unbalanced": stream.unbalanced,

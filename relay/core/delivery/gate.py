@@ -20,6 +20,10 @@ class GateState(StrEnum):
     HELD = "held"
 
 
+PAUSED = "paused"
+"""An operator's stop, shown in the place of a gate's state because it outranks it."""
+
+
 @dataclass(frozen=True, slots=True)
 class GateRecord:
     """What is stored of a gate; every write names the version it read (``GateStore.save``)."""

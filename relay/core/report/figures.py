@@ -20,7 +20,8 @@ LATE_S = 60
 """Delivered later than this after receipt is late: in good times it takes less than a second."""
 SHOWN_IDS = 5
 DOUBTFUL = (DeadReason.OVERLAP, DeadReason.AMBIGUOUS)
-GONE = ("shed", "forgotten")
+GONE = ("shed",)
+"""Endings that lose entries. An erasure is none: somebody asked for it."""
 GAP = 1.5  # intervals without a sample that are no gap yet
 
 
@@ -80,6 +81,7 @@ def entries_of(incident: Incident, late: int) -> JsonObject:
         "unmappable": counted(incident, "dead:unmappable"),
         "unmatched": counted(incident, "unmatched"),
         "lapsed": counted(incident, "lapsed"),
+        "forgotten": counted(incident, "forgotten"),
         "lost": {name: counted(incident, name) for name in GONE},
         "owed_after": incident.latest.owed,
         "duplicates": counted(incident, "duplicates"),

@@ -107,6 +107,7 @@ def fate(entries: JsonObject, waiting: str) -> str:
             (doubt, f"{number(doubt)} are in doubt"),
             (entries["refused"], f"{number(entries['refused'])} were refused by TikTok"),
             (entries["unmappable"], f"{number(entries['unmappable'])} could not be mapped"),
+            (entries["forgotten"], f"{number(entries['forgotten'])} were erased on request"),
             (entries["owed_after"], f"{number(entries['owed_after'])} {waiting}"),
             (lost, f"{number(lost)} were lost"),
         )
@@ -163,6 +164,7 @@ def ledger(document: JsonObject) -> Table:
         ("not mappable, kept as dead letters", entries["unmappable"], worth(dead, "unmappable")),
         ("wanted by no subscription any more", entries["unmatched"], ""),
         ("lapsed: stood by too long, somebody else sends them", entries["lapsed"], ""),
+        ("erased on request: their person is to be forgotten", entries["forgotten"], ""),
         *((f"lost: {name}", count, "") for name, count in entries["lost"].items()),
         (waiting, entries["owed_after"], money(document["value"]["owed_after"])),
     ]

@@ -19,12 +19,22 @@ BEGUN = {
 SAID = {
     "pause": "an operator paused the destination",
     "resume": "an operator resumed the destination",
+    "probe": "an operator asked for a probe",
+    "token": "the access token was changed: probed at once",
     "requeue": "an operator requeued {count} dead letters",
     "release": "an operator released {count} dead letters, whose doubling was accepted",
     "discard": "an operator discarded {count} dead letters",
     "failover": "fail-over began",
     "failback": "fail-over ends: what was taken over is finished",
     "standby": "the destination stands by again",
+}
+REPLAY = {
+    "started": "an operator began to send again what came in {detail}: about {count} entries (replay {name})",
+    "paused": "an operator paused replay {name}",
+    "resumed": "an operator resumed replay {name}",
+    "taken_over": "another process goes on with replay {name}",
+    "done": "replay {name} is done: {count} entries owed again",
+    "cancelled": "an operator cancelled replay {name}: {count} entries were owed again",
 }
 KINDS = {"gate": "gate", "store": "store", "relay": "relay"}  # the rest is an operator's doing
 
@@ -76,7 +86,8 @@ def words(one: Happening) -> str:
         return because("Redis stopped answering", one.detail) if one.after == "lost" else "Redis answers again"
     if one.what == "relay":
         return "a relay process started"
-    return SAID.get(one.what, one.what).format(count=f"{one.count:,}")
+    said = REPLAY.get(one.after) if one.what == "replay" else SAID.get(one.what)
+    return (said or one.what).format(count=f"{one.count:,}", detail=one.detail, name=one.before)
 
 
 def gate_words(one: Happening) -> str:

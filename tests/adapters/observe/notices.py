@@ -52,6 +52,7 @@ EVERY: list[Notice] = [
     told.LeaseLost(VIEWS, "1-0"),
     told.DeadLettersMoved("tiktok", "requeue", 4, "all reason=refused", {"EUR": 12.5}),
     told.DestinationPaused("tiktok", paused=True),
+    told.GateWoken("tiktok", "token"),
     told.MappingReloaded("tiktok", 15),
     told.MappingRefused("tiktok", 2, ("/etc/m.json: Lead: /a has an invalid directive: @bar.", "x: 'Jane Doe'")),
     told.StoreLost("redis_unreachable", "connection refused"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import typing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -168,6 +169,14 @@ def test_a_standing_backlog_is_said_every_window() -> None:
     (line,) = desk.lines()
     assert (line["event"], line["backlog"], line["oldest_age"]) == ("backlog_standing", 20, 90.0)
     assert (line["gate"], line["drain_eta"]) == ("open", 12.5)
+
+
+def test_what_a_paused_destination_is_owed_is_a_standing_backlog() -> None:
+    desk = Desk()
+    desk.tell(surveyed(replace(BACKLOG, backlog=0), gate="paused"))
+    desk.window()
+    (line,) = desk.lines()
+    assert (line["event"], line["backlog"], line["gate"]) == ("backlog_standing", 30, "paused")
 
 
 def test_stopping_says_what_was_left_to_say() -> None:

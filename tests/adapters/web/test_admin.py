@@ -228,6 +228,16 @@ def test_infinite_forecasts_are_null() -> None:
     assert document["destinations"][0]["value"] == {"": 1.0, "USD": 12.5, "XTS": 3.0}
 
 
+def test_all_that_a_paused_destination_is_owed_waits() -> None:
+    unmarked = replace(BACKLOG, owed=40, standing=10, backlog=0)
+    for gate, backlog in (("paused", 30), ("closed", 0)):
+        seen = StoreSurveyed(survey(unmarked), {"tiktok": gate}, {}, {"tiktok": math.inf}, math.inf)
+        document = status_document({}, seen, None, ["tiktok"], 0)
+        assert document["destinations"][0]["backlog"] == backlog
+        (stream,) = document["streams"]
+        assert (stream["backlog"], stream["live"]) == (backlog, 30 - backlog)
+
+
 async def test_switches(scene: Scene, port: Port) -> None:
     for name in ("pause", "resume", "probe"):
         answer = await port.post(f"/api/destinations/tiktok/{name}", headers=BEARER)

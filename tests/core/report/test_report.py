@@ -181,6 +181,24 @@ def test_what_is_lost_or_in_doubt_is_not_hidden() -> None:
     assert "a person decides" in text
 
 
+def test_what_was_erased_on_request_is_no_loss() -> None:
+    """Somebody asked for it, during an incident as at any other time."""
+    incident, log = Outage(6, 100, 4).play()
+    latest = incident.latest
+    books = dict(latest.books) | {"forgotten": 3, "delivered": latest.books["delivered"] - 3}
+    changed: Any = type(latest)(latest.at_ms, latest.owed, latest.value_micros, books)
+    told: JsonObject = document(type(incident)(**{**_fields(incident), "latest": changed}), log, START_MS)
+    assert orjson.loads(RENDERINGS["json"](told))["entries"]["forgotten"] == 3
+    assert told["entries"]["lost"] == {"shed": 0}
+    assert told["entries"]["unaccounted"] == 0
+    text = RENDERINGS["md"](told)
+    assert "3 were erased on request. No event was lost." in text
+    assert "| erased on request: their person is to be forgotten | 3 |" in text
+    assert "- **lost:** 0" in text
+    page = "".join(read(RENDERINGS["html"](told)).text)
+    assert "3 were erased on request. No event was lost." in page
+
+
 def _fields(incident: Any) -> dict[str, Any]:
     return {name: getattr(incident, name) for name in incident.__dataclass_fields__}
 

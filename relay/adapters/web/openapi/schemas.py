@@ -81,7 +81,7 @@ LIMIT_BREACH = record(
 _FIGURES: JsonObject = {
     "concurrency": maybe(whole("Calls to TikTok at a time.")),
     "owed": count("Entries not yet settled."),
-    "backlog": count("Of those, behind the mark."),
+    "backlog": count("Of those, behind the mark; all that may be sent, while paused."),
     "oldest_age_seconds": maybe(number("Since receipt, of the oldest that may be sent.")),
     "drain_eta_seconds": maybe(number("Forecast; null: no end in sight.")),
     "limit_breach": maybe(ref("LimitBreach")),
