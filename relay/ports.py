@@ -6,6 +6,7 @@ Long because every port stands here, so that the engine's whole outside can be r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from relay.core.archive import Archived, Moved, ReplayJob, Requeue, Step
@@ -182,6 +183,17 @@ class Changes(NamedTuple):
     more: bool
 
 
+NOW: Mapping[str, int] = MappingProxyType({})
+"""Nobody was asked for earlier than now."""
+
+
+class Listed(NamedTuple):
+    """How many identities a write put on the list of suppressed people or took off it, and how many are on it now."""
+
+    changed: int
+    listed: int
+
+
 class Suppressions(Protocol):
     """The list of people whose events are refused. It holds marks: nobody can read from it who they are."""
 
@@ -189,8 +201,12 @@ class Suppressions(Protocol):
         """The mark of an identity (``core.segment.people``)."""
         ...
 
-    async def write(self, identities: Sequence[str], *, on: bool) -> int:
-        """Put them on the list, or take them off; how many lines it has then. The oldest go beyond its limits."""
+    async def write(self, identities: Sequence[str], *, on: bool, asked_ms: Mapping[str, int] = NOW) -> Listed:
+        """Put them on the list, or take them off. StoreUnavailable (``SUPPRESSED_FULL``) when it holds no more.
+
+        ``asked_ms`` says when each was asked for, in epoch milliseconds; absent: now. Who was taken off since is not
+        put on again. Who is on the list already changes nothing, unless asked for a day later: the mark is new then.
+        """
         ...
 
     async def since(self, after: str) -> Changes:

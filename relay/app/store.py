@@ -76,7 +76,7 @@ async def open_store(stack: AsyncExitStack, settings: Settings, clock: Clock, te
     names = [destination.name for destination in settings.destinations]
     housekeeping = Housekeeping(redis.bounds, names, clock, tell)
     suppression = Suppression(redis.suppressions, clock, tell, settings.privacy.suppress_most)
-    eraser = Eraser(redis.erasure, suppression, clock, tell)
+    eraser = Eraser(redis.erasure, suppression, clock, tell, embedded.rewrite_soon if embedded else lambda: None)
     sweeper = Sweeper(eraser, suppression, clock)
     return Store(redis, embedded, shedder, trimmer, housekeeping, suppression, eraser, sweeper)
 

@@ -21,6 +21,7 @@ class StoreTrouble(StrEnum):
     REPLICAS = "too_few_replicas"
     OVERLOADED = "queue_full"
     STOPPING = "stopping"
+    SUPPRESSED_FULL = "suppression_list_full"
 
 
 class StoreUnavailable(RelayError):

@@ -21,23 +21,27 @@ class Marks:
         return len(self._sorted)
 
     def __contains__(self, mark: bytes) -> bool:
-        number = int.from_bytes(mark, "big")
-        at = bisect_left(self._sorted, number)
-        return at < len(self._sorted) and self._sorted[at] == number
+        return self._holds(int.from_bytes(mark, "big"))
 
     def differs_from(self, other: Marks) -> bool:
         """Whether another set holds other marks."""
         return self._sorted != other._sorted
 
-    def change(self, changes: Iterable[tuple[bytes, bool]]) -> None:
-        """Add (True) or take away (False), in order: the last word on a mark holds."""
+    def change(self, changes: Iterable[tuple[bytes, bool]]) -> bool:
+        """Add (True) or take away (False), in order: the last word on a mark holds. Whether that made a difference."""
         last = {int.from_bytes(mark, "big"): on for mark, on in changes}
-        if len(last) < len(self._sorted) // 16:
-            for number, on in last.items():
+        new = {number: on for number, on in last.items() if self._holds(number) is not on}
+        if len(new) < len(self._sorted) // 16:
+            for number, on in new.items():
                 self._change_one(number, on=on)
-        elif last:
-            kept = {number for number in self._sorted if number not in last}
-            self._sorted = array("Q", sorted(kept | {number for number, on in last.items() if on}))
+        elif new:
+            kept = {number for number in self._sorted if number not in new}
+            self._sorted = array("Q", sorted(kept | {number for number, on in new.items() if on}))
+        return bool(new)
+
+    def _holds(self, number: int) -> bool:
+        at = bisect_left(self._sorted, number)
+        return at < len(self._sorted) and self._sorted[at] == number
 
     def _change_one(self, number: int, *, on: bool) -> None:
         at = bisect_left(self._sorted, number)

@@ -19,6 +19,7 @@ from relay.core.notices import CallAnswered, CallsPaused, ItemsRemarked, PaceCha
 from relay.core.tiktok.reply import Call, Reply
 from relay.core.tiktok.verdict import Judgement, Stored, Verdict, judge
 from relay.engine.gatekeeper import Gatekeeper
+from relay.engine.second_look import SecondLook
 from relay.engine.settle import Settling
 from relay.engine.standby import Standby
 from relay.engine.suppression import Suppression
@@ -79,7 +80,7 @@ class Consignment:
         self._desk = desk
         self._claimed = claimed
         self._account = Account(claimed, desk.destination.rules, desk.suppression.screen)
-        self._list = desk.suppression.version  # what is mapped was held against this one
+        self._look = SecondLook(claimed.entries, desk.suppression, desk.clock)
         self._judged_ms = desk.clock.now_ms()
         self._era = era  # of the gate, when the claim was permitted
         self._attempts: list[Attempt] = []  # calls that are not in the log yet
@@ -125,14 +126,26 @@ class Consignment:
         rules = self._desk.destination.rules
         search = Search(batches(parcels, rules.test_event_code, rules.limits))
         piece = search.next()
-        while piece is not None and await self._cleared():
-            judgement = await self._call(piece.batch)
-            if not self._read(search, piece, judgement):
-                self._account.unknown(judgement.stored)
-                return
+        while piece is not None and await self._cleared(piece):
+            if self._still_owed(piece):
+                judgement = await self._call(piece.batch)
+                if not self._read(search, piece, judgement):
+                    self._account.unknown(judgement.stored)
+                    return
             piece = search.next()
             if piece is not None:
                 await self._settle(Rest.KEEP)
+
+    def _still_owed(self, piece: Piece) -> bool:
+        """Take out of a call, as it leaves, whom the list refuses since its entries were mapped; False: none is left.
+
+        However fast the list grows, delivery goes on: a lease that was given back would be out of date just as soon.
+        """
+        if not self._look.due:
+            return True
+        kept = self._account.withdraw(piece.batch.parcels, self._look.refuses)
+        piece.keep(kept)
+        return bool(kept)
 
     def _read(self, search: Search, piece: Piece, judgement: Judgement) -> bool:
         """Book what a reply ends; False when nothing further may be sent now."""
@@ -171,7 +184,7 @@ class Consignment:
                     self._account.accepted(one)
                 index += 1
 
-    async def _cleared(self) -> bool:
+    async def _cleared(self, piece: Piece) -> bool:
         """Wait until a call may leave; False when it should not leave any more."""
         desk = self._desk
         while self._held and self._still_wanted():
@@ -182,6 +195,8 @@ class Consignment:
                 await desk.bell.wait()
             elif wait := desk.governor.wait_for_rate(now):
                 await desk.clock.sleep(wait)
+            elif self._look.due and not self._look.ready(piece.batch.parcels):
+                await self._look.read(piece.batch.parcels)
             else:
                 return self._held
         return False
@@ -192,7 +207,6 @@ class Consignment:
         paused_s = desk.governor.paused_for(desk.clock.monotonic())
         fresh = desk.clock.now_ms() - self._judged_ms <= OLDEST_MS
         usual = fresh and desk.keeper.era == self._era and not desk.keeper.paused
-        usual = usual and desk.suppression.version == self._list
         return usual and not desk.stopping.is_set() and paused_s <= GIVES_BACK_AFTER_S
 
     async def _renew(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from relay.core.delivery.account import POISON, decode
 from relay.core.erasure import Erased, Kept, Place, Swept
@@ -48,8 +49,17 @@ class Tally:
 class Eraser:
     """Erases one person at a time; several at once do not disturb each other."""
 
-    def __init__(self, erasure: Erasure, suppression: Suppression, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self,
+        erasure: Erasure,
+        suppression: Suppression,
+        clock: Clock,
+        tell: Tell,
+        erased: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``erased`` is called when all has been gone through, so that what is gone may leave the disk as well."""
         self._erasure, self._suppression, self._clock, self._tell = erasure, suppression, clock, tell
+        self._erased = erased
 
     async def erase(
         self, names: Sequence[str], cursor: str = "", *, suppress: bool = True, dry: bool = False, seconds: float = 3.0
@@ -61,8 +71,12 @@ class Eraser:
         return await self._go_on(lambda place: _wanted_in(place, seeker), cursor, dry=dry, seconds=seconds)
 
     async def sweep(self, cursor: str = "", *, seconds: float = 1.0) -> Erased:
-        """Erase what is kept of everybody on the list. As ``erase``; what is no JSON object is left alone."""
-        return await self._go_on(lambda _place: self._suppression.refuses_raw, cursor, dry=False, seconds=seconds)
+        """Erase what is kept of everybody on the list. As ``erase``."""
+
+        def wanted(place: Place) -> Callable[[bytes], bool]:
+            return partial(self._suppression.refuses_raw, loose=_loose(place))
+
+        return await self._go_on(wanted, cursor, dry=False, seconds=seconds)
 
     async def lift(self, names: Sequence[str]) -> None:
         """Refuse these names no more. What was erased stays erased."""
@@ -86,6 +100,8 @@ class Eraser:
                 break
             await self._clock.sleep(REST * (self._clock.monotonic() - page_began))
         goes_on = f"{places[at].name}/{after}" if at < len(places) else ""
+        if not goes_on and not dry:
+            self._erased()
         total = sum(place.length for place in places)
         found = {kept.value: tally.found[kept.value] for kept in Kept}
         spent = self._clock.monotonic() - began
@@ -100,8 +116,13 @@ class Eraser:
             self._tell(RecordsErased(place.destination, place.kept.value, swept.erased))
 
 
+def _loose(place: Place) -> bool:
+    """Whether what lies there is no event: nobody knows where it names its people."""
+    return place.kept is Kept.LETTERS and place.destination == INTAKE
+
+
 def _wanted_in(place: Place, seeker: Seeker) -> Callable[[bytes], bool]:
-    loose = place.kept is Kept.LETTERS and place.destination == INTAKE
+    loose = _loose(place)
 
     def wanted(raw: bytes) -> bool:
         if not seeker.may_be_in(raw):

@@ -23,6 +23,9 @@ from relay.engine.passed_over import PassedOver
 from relay.engine.suppression import Nobody, Suppression
 from relay.ports import Clock, Tell
 
+LONG_S = 0.005
+"""Seconds of searching after which other requests get their turn."""
+
 Tally = dict[tuple[Outcome, Why], int]  # events by outcome and reason
 
 
@@ -128,7 +131,7 @@ class Intake:
         received_ms = self._clock.now_ms()
         entries, why = self._sort(event, source, sdk, received_ms)
         if why is Why.DELETE_CALL and not sdk:
-            return self._suppress_one(event, source, started)
+            return self._suppress_one(event, source, received_ms, started)
         if why and self._archives and self._archives():
             kept = self._for_archive(event, why, Door(source, sdk, received_ms))
             return self._archive_one(kept, why, source, started)
@@ -146,10 +149,14 @@ class Intake:
         self._tell(EventsReceived(source, outcome, 1, why, self._clock.monotonic() - started))
         return RECEIPTS[outcome]
 
-    async def _suppress_one(self, event: Event, source: str, started: float) -> Receipt:
-        """A ``delete`` call is received when nobody can forget it any more."""
+    async def _suppress_one(self, event: Event, source: str, received_ms: int, started: float) -> Receipt:
+        """A ``delete`` call is received when nobody can forget it any more.
+
+        It was asked for when it says so: a copy of it that comes after its person was taken off the list is void.
+        """
+        people = deleted(event.body)
         try:
-            await self._suppression.add(deleted(event.body))
+            await self._suppression.add(people, dict.fromkeys(people, received_at(event.body, received_ms)))
         except (StoreUnavailable, StoreMisused) as error:
             self._tell(EventsReceived(source, Outcome.DEFERRED, 1, _blame(error), self._clock.monotonic() - started))
             raise
@@ -191,7 +198,7 @@ class Intake:
         events = False
         rest = iter(decoded)
         while part := list(islice(rest, MAX_ENTRIES)):
-            misfits = self._storable([item for item in part if type(item) is Misfit], tally)
+            misfits = await self._storable([item for item in part if type(item) is Misfit], tally)
             wanted = [item for item in part if type(item) is Event]
             await self._store(wanted, misfits, door, tally)
             events = events or bool(wanted)
@@ -203,11 +210,18 @@ class Intake:
         for why, count in kept.items():
             tally[Outcome.DEAD if events else Outcome.REFUSED, why] = count
 
-    def _storable(self, misfits: Sequence[Misfit], tally: Tally) -> list[Misfit]:
+    async def _storable(self, misfits: Sequence[Misfit], tally: Tally) -> list[Misfit]:
         """Without what names somebody on the list: it would lie in the dead letters, readable."""
-        kept = [misfit for misfit in misfits if not self._suppression.refuses_raw(misfit.raw)]
-        for _ in range(len(misfits) - len(kept)):
-            _count(tally, Outcome.FILTERED, Why.SUPPRESSED)
+        kept: list[Misfit] = []
+        rested = self._clock.monotonic()
+        for misfit in misfits:
+            if self._suppression.refuses_raw(misfit.raw, loose=True):
+                _count(tally, Outcome.FILTERED, Why.SUPPRESSED)
+            else:
+                kept.append(misfit)
+            if self._clock.monotonic() - rested > LONG_S:  # a large one takes that long by itself
+                await asyncio.sleep(0)
+                rested = self._clock.monotonic()
         return kept
 
     async def _store(self, events: Sequence[Event], misfits: Sequence[Misfit], door: Door, tally: Tally) -> None:
@@ -215,7 +229,7 @@ class Intake:
         owners: list[int] = []  # how many entries each wanted event has
         kept: list[NewEntry] = []
         archives = bool(self._archives and self._archives())
-        people: list[str] = []  # of ``delete`` calls; anybody can make one with the write key of a web page
+        people: dict[str, int] = {}  # of ``delete`` calls; anybody can make one with the write key of a web page
         for event in events:
             owned, why = self._sort(event, door.source, door.sdk, door.received(event))
             if owned:
@@ -224,8 +238,9 @@ class Intake:
             else:
                 _count(tally, Outcome.FILTERED, why)
                 kept += self._for_archive(event, why, door) if archives else ()
-                people += deleted(event.body) if why is Why.DELETE_CALL and not door.sdk else ()
-        await self._suppression.add(people)
+                if why is Why.DELETE_CALL and not door.sdk:
+                    people |= dict.fromkeys(deleted(event.body), received_at(event.body, door.received_ms))
+        await self._suppression.add(list(people), people)
         rejects = [Reject(door.source, misfit.why.value, misfit.raw, door.received_ms) for misfit in misfits]
         flags = await self._appender.submit(entries, rejects) if entries or rejects else ()
         await self._archive(kept)

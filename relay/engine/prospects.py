@@ -80,7 +80,7 @@ class Prospects:
             prospect.add(some)
 
     def _judge_misfit(self, item: Misfit, foreseen: Foreseen) -> None:
-        if self._suppression.refuses_raw(item.raw):
+        if self._suppression.refuses_raw(item.raw, loose=True):
             foreseen.filtered[Why.SUPPRESSED] += 1
         else:
             foreseen.misfits[item.why] += 1

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from relay.adapters.redis.connect import connect
-from relay.adapters.redis.embedded import EmbeddedOptions, EmbeddedValkey
+from relay.adapters.redis.embedded import REWRITE_S, EmbeddedOptions, EmbeddedValkey
 from relay.adapters.redis.health import Level, examine
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
@@ -24,6 +24,9 @@ from relay.adapters.system import SystemClock
 from relay.core.errors import ConfigError, StoreTrouble, StoreUnavailable
 from relay.core.event import Lane, NewEntry, Settlement
 from relay.core.notices import EmbeddedChanged, Notice
+from relay.core.segment.people import names_of
+from relay.engine.eraser import Eraser
+from relay.engine.suppression import Suppression
 from tests.conftest import missing
 from tests.contract.conftest import STREAMS, VIEWS
 
@@ -144,7 +147,7 @@ async def test_a_killed_server_comes_back_with_all_entries(tmp_path: Path) -> No
 ORPHAN = """
 import asyncio, sys
 from pathlib import Path
-from relay.adapters.redis.embedded import EmbeddedOptions, EmbeddedValkey
+from relay.adapters.redis.embedded import REWRITE_S, EmbeddedOptions, EmbeddedValkey
 from relay.adapters.system import SystemClock
 
 async def main():
@@ -299,3 +302,41 @@ async def test_a_server_that_died_of_a_full_disk_comes_back_on_the_ballast_and_d
         await until(lambda: told.changes.count("ballast_restored") == 2)
         assert all(await owe(store, 10, start=10**6))
     assert await asyncio.to_thread((small_disk / "data" / "ballast").exists)
+
+
+def on_disk(folder: Path, text: bytes) -> bool:
+    return any(text in file.read_bytes() for file in (folder / "valkey" / "appendonlydir").iterdir())
+
+
+async def leave_something(store: RedisStore, folder: Path) -> None:
+    """What was written and deleted again is still in the file."""
+    await store.client.run("SET", "kept", "mara@example.com")
+    await store.client.run("SET", "gone", "ines@example.com")
+    await store.client.run("DEL", "gone")
+    assert on_disk(folder, b"ines@example.com")
+
+
+async def test_what_was_erased_leaves_the_disk_when_somebody_asks_for_it(tmp_path: Path) -> None:
+    async with watched(tmp_path, Told()) as (valkey, store):
+        await well(store)
+        await leave_something(store, tmp_path)
+        suppression = Suppression(store.suppressions, SystemClock(), Told())
+        eraser = Eraser(store.erasure, suppression, SystemClock(), Told(), valkey.rewrite_soon)
+        assert not (await eraser.erase(names_of(user_id="ines"), dry=True)).cursor
+        await asyncio.sleep(1.5)
+        assert on_disk(tmp_path, b"ines@example.com")
+        assert not (await eraser.erase(names_of(user_id="ines"))).cursor
+        await until(lambda: not on_disk(tmp_path, b"ines@example.com"))
+        assert await store.client.run("GET", "kept") == b"mara@example.com"
+
+
+async def test_what_is_gone_leaves_the_disk_within_about_a_day(tmp_path: Path) -> None:
+    async with watched(tmp_path, Told()) as (_, store):
+        await well(store)
+        await leave_something(store, tmp_path)
+        await asyncio.sleep(1.5)
+        assert on_disk(tmp_path, b"ines@example.com")
+        [base] = (tmp_path / "valkey" / "appendonlydir").glob("*.base.*")
+        yesterday = time.time() - REWRITE_S
+        os.utime(base, (yesterday, yesterday))
+        await until(lambda: not on_disk(tmp_path, b"ines@example.com"))

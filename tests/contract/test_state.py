@@ -190,7 +190,7 @@ async def test_replicas_confirm_each_append_or_it_is_answered_503() -> None:
             await until(lambda: store.state.trouble is None)
             assert await store.inbox.append([entry("a")]) == [True]
             assert await copy.run("XLEN", keys.owed(VIEWS)) == 1
-            assert await store.suppressions.write(["user:0"], on=True) == 1
+            assert (await store.suppressions.write(["user:0"], on=True)).listed == 1
             assert await copy.run("XLEN", keys.suppressed()) == 1
             health = await examine(store.client, STREAMS, SystemClock().now_ms, StoreOptions(replicas=1))
             assert "1 replicas confirm" in health.durability

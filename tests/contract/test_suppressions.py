@@ -3,10 +3,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from relay.adapters.redis import keys
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.store import RedisStore
 from relay.adapters.redis.suppressions import RedisSuppressions
+from relay.adapters.system import SystemClock
+from relay.core.errors import StoreTrouble, StoreUnavailable
 from relay.core.event import Lane, Settlement
 from relay.core.marks import MARK_BYTES, Marks
 from relay.ports import Suppressions
@@ -28,7 +32,7 @@ async def test_who_is_written_is_on_the_list_until_taken_off(subject: Subject) -
     port = subject.suppressions
     assert len(await everything(port)) == 0
     names = [f"user:{number}" for number in range(1200)]
-    assert await port.write(names, on=True) >= 1200
+    assert await port.write(names, on=True) == (1200, 1200)
     await port.write(["user:7", "user:8"], on=False)
     await port.write(["user:8"], on=True)
     marks = await everything(port)
@@ -58,20 +62,70 @@ async def test_no_name_is_kept_and_another_store_marks_otherwise(redis_store: Re
     assert other.mark("user:1") != redis_store.suppressions.mark("user:1")
 
 
-async def test_the_list_has_an_end(redis_store: RedisStore) -> None:
-    few = RedisSuppressions(
-        redis_store.client, redis_store._confirmed, replace(OPTIONS, suppressed_most=10), redis_store._key
-    )
-    await few.write([f"user:{number}" for number in range(25)], on=True)
-    marks = await everything(few)
-    assert len(marks) == 10
-    assert few.mark("user:24") in marks
+def with_limits(store: RedisStore, **limits: int) -> RedisSuppressions:
+    return RedisSuppressions(store.client, store._confirmed, replace(OPTIONS, **limits), store._key)  # type: ignore[arg-type]
+
+
+async def test_what_is_too_old_is_let_go_of_and_leaves_room(redis_store: RedisStore) -> None:
+    short = with_limits(redis_store, suppressed_age_ms=5, suppressed_most=2)
+    await short.write(["user:old", "user:older"], on=True)
+    await short.write(["user:older"], on=False)
     await asyncio.sleep(0.01)
-    short = RedisSuppressions(
-        redis_store.client, redis_store._confirmed, replace(OPTIONS, suppressed_age_ms=5), redis_store._key
-    )
-    await short.write(["user:new"], on=True)
-    assert len(await everything(short)) == 1
+    assert await short.write(["user:new", "user:newer"], on=True) == (2, 2)
+    assert len(await everything(short)) == 2
+    for key, length in ((keys.suppressed_index(), 2), (keys.lifted_index(), 0)):
+        assert await redis_store.client.run("HLEN", key) == length
+
+
+async def test_a_full_list_takes_nobody_else_in_and_forgets_nobody(redis_store: RedisStore) -> None:
+    few = with_limits(redis_store, suppressed_most=10)
+    names = [f"user:{number}" for number in range(10)]
+    await few.write(names, on=True)
+    with pytest.raises(StoreUnavailable) as refused:
+        await few.write(["user:10", "user:11"], on=True)
+    assert refused.value.trouble is StoreTrouble.SUPPRESSED_FULL
+    assert await few.write(names, on=True) == (0, 10), "who is on it is refused already"
+    await few.write(["user:3"], on=False)
+    assert await few.write(["user:10"], on=True) == (1, 10)
+    marks = await everything(few)
+    assert {number for number in range(12) if few.mark(f"user:{number}") in marks} == {0, 1, 2, 4, 5, 6, 7, 8, 9, 10}
+
+
+async def test_a_request_that_is_sent_over_and_over_is_one_line_and_pushes_nobody_off(redis_store: RedisStore) -> None:
+    few = with_limits(redis_store, suppressed_most=10)
+    await few.write(["user:other"], on=True)
+    asked = {"user:1": 1_700_000_000_000, "email:1@x": 1_700_000_000_000}
+    for _ in range(100):
+        await few.write(list(asked), on=True, asked_ms=asked)
+    await few.write(["user:1"] * 300, on=True)
+    assert await redis_store.client.run("XLEN", keys.suppressed()) == 3
+    assert few.mark("user:other") in await everything(few)
+
+
+async def test_a_request_from_before_the_last_word_against_it_is_void(subject: Subject) -> None:
+    port, asked = subject.suppressions, {"user:1": subject.now_ms - 1000}
+    await port.write(["user:1"], on=True, asked_ms=asked)
+    await subject.passes(5)
+    await port.write(["user:1"], on=False)
+    assert await port.write(["user:1"], on=True, asked_ms=asked) == (0, 0)
+    assert len(await everything(port)) == 0
+    await subject.passes(5)
+    assert await port.write(["user:1"], on=True, asked_ms={"user:1": subject.now_ms + 5}) == (1, 1)
+    assert len(await everything(port)) == 1
+    await port.write(["user:1"], on=False)
+    assert await port.write(["user:1"], on=True) == (1, 1), "an operator's word has no age"
+
+
+async def test_a_mark_is_made_anew_when_it_is_asked_for_a_day_later(redis_store: RedisStore) -> None:
+    port, now = redis_store.suppressions, SystemClock().now_ms()
+    old = b"%d-0" % (now - 2 * 86_400_000)
+    await redis_store.client.run("XADD", keys.suppressed(), old, "m", port.mark("user:1"))
+    await redis_store.client.run("HSET", keys.suppressed_index(), port.mark("user:1"), old)
+    assert await port.write(["user:1"], on=True, asked_ms={"user:1": now - 2 * 86_400_000}) == (0, 1)
+    assert (await port.since("")).last_id == old.decode(), "a copy of the first request"
+    assert await port.write(["user:1"], on=True, asked_ms={"user:1": now}) == (0, 1)
+    [(line, _)] = await redis_store.client.run("XRANGE", keys.suppressed(), "-", "+")
+    assert line != old
 
 
 async def test_who_is_forgotten_ends_so_in_the_books_and_goes_into_no_archive(subject: Subject) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.processes import Relay, playground, sign, wait_for
+from tests.e2e.thief import Thief
 
 EMAIL = "Ines.Duarte@example.com"
 
@@ -54,6 +55,8 @@ def test_a_person_is_forgotten_while_tiktok_is_down(tmp_path: Path) -> None:
         send(relay, order("ines-by-mail", "somebody", EMAIL.upper()))
         wait_for("the gate to open", lambda: relay.admin("/api/status")["destinations"][0]["gate"] == "open")
 
+        thief = Thief([{"email": EMAIL}])
+        assert thief.found_in_store(relay.folder) == {EMAIL}
         code, text = forget(relay, "ines", "--email", EMAIL, "--dry-run")
         assert code == 0, text
         assert "would be erased: 21 owed, 1 dead letters, 1 archived" in text
@@ -81,6 +84,8 @@ def test_a_person_is_forgotten_while_tiktok_is_down(tmp_path: Path) -> None:
         assert all(stream["unbalanced"] == 0 for stream in streams)
         left = relay.admin("/api/forget", "POST", {"user_id": "ines", "email": EMAIL, "dry_run": True})
         assert (left["owed"], left["dead_letters"], left["archive"], left["leased"]) == (0, 0, 0, 0)
+        assert forget(relay, "ines", "--email", EMAIL, "--yes")[0] == 0  # what was leased has gone as well by now
+        wait_for("the file to be rewritten", lambda: not thief.found_in_store(relay.folder))
 
         assert relay.admin("/api/forget", "POST", {"user_id": "ines", "lift": True})["lifted"]
         send(relay, order("again", "ines"))

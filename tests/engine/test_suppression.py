@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from relay.core.errors import StoreUnavailable
-from relay.core.event import Event
+from relay.core.event import Claimed, Event
 from relay.core.notices import EntriesForgotten, EventsReceived, Notice, Outcome, PeopleSuppressed, StoreWarned, Why
 from relay.core.segment.decode import Misfit
 from relay.engine.append import Appender
@@ -26,7 +26,8 @@ class Door:
 
     def __init__(self) -> None:
         self.archives = False
-        self.store, self.clock, self.told = MemorySuppressions(), FakeClock(), list[Notice]()
+        self.clock, self.told = FakeClock(), list[Notice]()
+        self.store = MemorySuppressions(self.clock.now_ms)
         self.suppression = Suppression(self.store, self.clock, self.told.append)
         self.inbox = ListInbox()
         self.appender = Appender(self.inbox, 10**9)
@@ -98,14 +99,85 @@ async def test_what_is_refused_or_unreadable_meets_the_usual_end_and_no_archive(
 
 async def test_what_is_no_event_of_a_suppressed_person_is_filtered_and_not_kept(door: Door) -> None:
     theirs = Misfit(Why.NOT_AN_EVENT, b'{"userId":"u1","quantity":1}')
-    other, shapeless = Misfit(Why.NOT_AN_EVENT, b'{"userId":"u2"}'), Misfit(Why.BAD_SHAPE, b'["u1"]')
+    other, shapeless = Misfit(Why.NOT_AN_EVENT, b'{"userId":"u2"}'), Misfit(Why.BAD_SHAPE, b'["u1", 1]')
     assert await door.receive(theirs) == Receipt(refused=Why.NOT_AN_EVENT), "nobody is listed yet"
     await door.suppression.add(["user:u1"])
     assert await door.receive(theirs) == Receipt(filtered=1)
     assert await door.receive(theirs, order("2", userId="u2"), other) == Receipt(accepted=1, filtered=1, dead=1)
-    await door.receive(shapeless)
-    assert [reject.raw for reject in door.inbox.rejects] == [theirs.raw, other.raw, shapeless.raw]
-    assert door.reasons().count(Why.SUPPRESSED) == 2
+    assert await door.receive(shapeless) == Receipt(filtered=1)
+    assert [reject.raw for reject in door.inbox.rejects] == [theirs.raw, other.raw]
+    assert door.reasons().count(Why.SUPPRESSED) == 3
+
+
+@pytest.mark.parametrize(
+    ("raw", "theirs"),
+    [
+        (b'{"payload":{"userId":"ines","traits":{"age":3}}}', True),
+        (b'[["INES@example.com "]]', True),
+        (b'{"rows":[{"email":"in\\u0065s@example.com"}]}', True),
+        (b'{"data":{"userId":12}}', True),
+        (b'{"data":{"quantity":12,"size":"12","name":"ines2"}}', False),
+        (b'{"data":{"userId":"ines","cut', True),
+        (b'{"d\\"":"x","email":"ines@example.com","cut', True),
+        (b"userId: ines, age: 3", True),
+        (b'{"userId": 12, "cut', True),
+        (b'{"quantity": 12, "cut', False),
+        (b'{"rows": "' + b"x" * 70_000 + b'", "a": {"userId": "ines"}}', False),
+        (b'{"rows": "' + b"x" * 70_000 + b'", "userId": "ines"}', True),
+        (b'{"a": {"userId": "ines"}, "rows": "' + b"x" * 70_000 + b'"}', True),
+    ],
+)
+async def test_whom_what_is_no_event_names_is_looked_for_at_any_depth(raw: bytes, *, theirs: bool) -> None:
+    suppression = Suppression(MemorySuppressions(), FakeClock(), lambda _notice: None)
+    assert not suppression.refuses_raw(raw, loose=True), "nobody is listed"
+    await suppression.add(["user:ines", "email:ines@example.com", "user:12"])
+    assert suppression.refuses_raw(raw, loose=True) is theirs
+
+
+async def test_an_event_names_its_people_where_events_do() -> None:
+    suppression = Suppression(MemorySuppressions(), FakeClock(), lambda _notice: None)
+    await suppression.add(["user:ines"])
+    assert not suppression.refuses_raw(b'{"userId":"mara","properties":{"friend":"ines"}}')
+    assert suppression.refuses_raw(b'{"userId":"ines"}')
+    assert suppression.refuses_raw(b'["ines"]')
+
+
+@pytest.mark.parametrize("single", [True, False])
+async def test_a_copy_of_a_deletion_is_void_when_its_person_was_let_in_again(door: Door, *, single: bool) -> None:
+    call = order("delete-1", type="delete", userId="u1", receivedAt="2020-01-01T00:00:00Z")
+    rest = [] if single else [deletion("u2")]
+    await door.receive(call, *rest)
+    await door.suppression.lift(["user:u1"])
+    lines, version = len(door.store.lines), door.suppression.version
+    for _ in range(10):
+        await door.receive(call, *rest)
+    assert not door.suppression.refuses({"userId": "u1"})
+    assert (len(door.store.lines), door.suppression.version) == (lines, version)
+
+
+async def test_a_list_that_is_full_refuses_the_next_and_says_so_once_an_hour(door: Door) -> None:
+    door.store._most = 2
+    await door.receive(deletion("u1"), deletion("u2"))
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            await door.receive(deletion("u3"))
+    await door.receive(deletion("u1"))
+    assert door.suppression.listed == 2
+    assert sum("is full" in one.text for one in door.told if isinstance(one, StoreWarned)) == 1
+    door.clock.jump(3600)
+    with pytest.raises(StoreUnavailable):
+        await door.receive(deletion("u3"))
+    assert sum("is full" in one.text for one in door.told if isinstance(one, StoreWarned)) == 2
+
+
+async def test_a_word_that_changes_nothing_leaves_the_version(door: Door) -> None:
+    await door.receive(deletion("u1"))
+    version, told = door.suppression.version, len(door.told)
+    door.store.lines.append((door.store.mark("user:u1"), True))
+    await door.suppression.refresh(at_once=True)
+    await door.receive(deletion("u1"))
+    assert door.suppression.version == version
+    assert not [one for one in door.told[told:] if isinstance(one, PeopleSuppressed)]
 
 
 async def test_another_process_s_word_is_heard_within_a_second_and_asking_costs_one_look() -> None:
@@ -207,8 +279,30 @@ async def test_nothing_is_sent_before_the_list_was_read() -> None:
         assert len(rig.tiktok.stored) == 2
 
 
-async def test_what_was_mapped_before_a_request_is_mapped_again() -> None:
-    """A lease that waits for its turn on the wire is given back when the list changes."""
+async def test_a_stream_of_requests_does_not_keep_a_backlog_from_draining() -> None:
+    rig, claims = Rig(), list[Claimed]()
+    claim = rig.store.owed.claim
+
+    async def counted(*args: Any, **more: Any) -> Claimed | None:
+        claimed = await claim(*args, **more)
+        claims.extend([claimed] if claimed else [])
+        return claimed
+
+    rig.store.owed.claim = counted  # type: ignore[method-assign]
+    await rig.owe(3000)
+    await rig.owe(250, userId="u300")
+    await rig.owe(250)
+    async with rig.running(rig.destination(calls_per_s=1.0)):
+        for number in range(1000):
+            await rig.suppression.add([f"user:u{number}"])
+            await rig.clock.advance(0.01)
+        books = await rig.books()
+    assert books == {"accepted": 3500, "delivered": 3250, "forgotten": 250, "owed": 0}
+    assert len(claims) < 15, f"{len(claims)} leases for 7 calls: they were given back"
+
+
+async def test_what_was_mapped_before_a_request_is_asked_about_again() -> None:
+    """A lease that waits for its turn on the wire goes out without who was listed meanwhile."""
     rig = Rig()
     await rig.owe(1200, userId="u1")
     destination = rig.destination(calls_per_s=0.5)

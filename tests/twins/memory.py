@@ -379,7 +379,7 @@ class MemoryStore:
         self.incidents = MemoryIncidents()
         self.modes = MemoryModes(self.state, retention_ms, grace_ms)
         self.roster = MemoryRoster(clock)
-        self.suppressions = MemorySuppressions()
+        self.suppressions = MemorySuppressions(clock.now_ms)
         self.overflow = MemoryOverflow(self.state)
         self.archive = MemoryArchive(self.state, retention_ms)
         self.replays = MemoryReplays(self.state)

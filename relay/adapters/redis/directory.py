@@ -18,6 +18,7 @@ from relay.core.errors import ConfigError
 
 SOCKET_PATH_MAX = 100
 """Bytes. The system allows 104 to 108."""
+AOF_FOLDER = "appendonlydir"
 
 
 class Lock:
@@ -98,6 +99,12 @@ class Directory:
                 [f"{folder}: not a private directory of ours; remove it, or use a shorter RELAY_DATA_DIR"]
             )
         return folder / "valkey.sock"
+
+    def rewritten_s(self) -> float | None:
+        """When the append-only file was last written anew, in Unix seconds; None while there is none."""
+        with suppress(FileNotFoundError):  # an older one may go away while we look
+            return max((file.stat().st_mtime for file in self.home.glob(f"{AOF_FOLDER}/*.base.*")), default=None)
+        return None
 
     def free_bytes(self) -> int:
         """What may still be written here."""

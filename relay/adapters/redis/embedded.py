@@ -36,6 +36,8 @@ START_S = 30.0  # a socket that does not open in this time never will; loading c
 STOP_S = 15.0
 LOOK_S = 0.1
 ROOM_S = 1.0  # between looks at the disk
+REWRITE_S = 86_400.0  # what was delivered or erased stays readable in the append-only file no longer than about this
+TRY_S = 3600.0  # between tries, should one fail
 BACK_OFF_S = (0.1, 10.0)
 WELL_AFTER_S = 30.0  # alive this long: the next death starts over with the shortest wait
 FULL_DISK = "No space left on device"
@@ -50,6 +52,8 @@ class EmbeddedValkey:
         self._child: subprocess.Popen[bytes] | None = None
         self._adopted = False
         self._rewriting = True  # whether the server may rewrite its append-only file by itself
+        self._asked = False  # whether somebody wants it rewritten soon
+        self._tried_at = float("-inf")
 
     @property
     def socket_path(self) -> Path:
@@ -75,6 +79,10 @@ class EmbeddedValkey:
     def disk_low(self) -> str:
         """In words when the disk is nearly full, else ''; for ``StoreOptions.disk_low``."""
         return self._directory.low()
+
+    def rewrite_soon(self) -> None:
+        """Something was erased: write the append-only file anew, so that it leaves the disk as well."""
+        self._asked = True
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -204,6 +212,24 @@ class EmbeddedValkey:
             if needed >= free and self._directory.throw_ballast():
                 self._tell(EmbeddedChanged("ballast_given_up", "to rewrite the append-only file"))
             await client.run("BGREWRITEAOF")
+        elif idle and fits and (self._asked or self._stale(info)):
+            await self._rewrite(client)
+
+    def _stale(self, info: dict[str, Any]) -> bool:
+        """Whether the file still holds what has gone a day ago. The server by itself never rewrites one below 64 MB."""
+        rewritten, now = self._directory.rewritten_s(), self._clock.monotonic()
+        grown = int(info.get("aof_current_size", 0)) > int(info.get("aof_base_size", 0))
+        old = rewritten is not None and self._clock.now_ms() / 1000 - rewritten >= REWRITE_S
+        return old and grown and now - self._tried_at >= TRY_S
+
+    async def _rewrite(self, client: Client) -> None:
+        """Who asks while the server is being told gets another one: this one may not see what was erased then."""
+        asked, self._asked, self._tried_at = self._asked, False, self._clock.monotonic()
+        try:
+            await client.run("BGREWRITEAOF")
+        except (StoreUnavailable, StoreMisused):
+            self._asked |= asked
+            raise
 
     async def _instruct(self) -> None:
         """Tell an adopted server today's settings; one that is still loading keeps its own until the next start."""

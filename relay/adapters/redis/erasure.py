@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from relay.core.erasure import Kept, Place, Swept
 from relay.core.event import EntryClass, StreamKey
 
 Wanted = Callable[[bytes], bool]
+
+LONG_S = 0.005
+"""Seconds of searching after which others get their turn: a page of large items that are no events takes longer."""
 
 
 class RedisErasure:
@@ -38,13 +42,17 @@ class RedisErasure:
         page = await self._client.run("XRANGE", _key(place), low, "+", "COUNT", limit)
         found: list[bytes] = []
         unreadable = 0
-        decode = self._codec.decode
+        decode, time = self._codec.decode, asyncio.get_running_loop().time
+        rested = time()
         for id_, fields in page:  # hot: once for each record there is
             try:
                 if wanted(decode(fields[b"e"])):
                     found.append(id_)
             except (Undecodable, KeyError):
                 unreadable += 1
+            if time() - rested > LONG_S:
+                await asyncio.sleep(0)
+                rested = time()
         erased, leased = (len(found), 0) if dry or not found else await self._erase(place, found)
         last = page[-1][0].decode() if page else after
         return Swept(len(page), last, erased, leased, unreadable)

@@ -120,8 +120,18 @@ def roster() -> str:
 
 
 def suppressed() -> str:
-    """Stream of marks of people: ``m`` refused, ``x`` not any more; trimmed by age and length."""
+    """Stream of marks of people: ``m`` refused, ``x`` not any more; one line a mark, trimmed by age."""
     return prefix(0) + "suppressed"
+
+
+def suppressed_index() -> str:
+    """Hash: mark of who is refused → id of its line in ``suppressed``. It is what the limit counts."""
+    return prefix(0) + "suppressed:who"
+
+
+def lifted_index() -> str:
+    """Hash: mark of who was taken off the list → id of that line: older requests about them are void."""
+    return prefix(0) + "suppressed:lifted"
 
 
 def seen_prefix(klass: EntryClass, epoch: int) -> bytes:

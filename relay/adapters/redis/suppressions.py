@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -12,7 +12,7 @@ from relay.adapters.redis.connect import Client
 from relay.adapters.redis.options import StoreOptions
 from relay.core.errors import StoreTrouble, StoreUnavailable
 from relay.core.marks import MARK_BYTES
-from relay.ports import Changes
+from relay.ports import NOW, Changes, Listed
 
 PAGE = 2000
 A_CALL = 500
@@ -39,16 +39,22 @@ class RedisSuppressions:
         mark: bytes = digest.digest()
         return mark
 
-    async def write(self, identities: Sequence[str], *, on: bool) -> int:
+    async def write(self, identities: Sequence[str], *, on: bool, asked_ms: Mapping[str, int] = NOW) -> Listed:
         """See ``ports.Suppressions.write``. Whoever asked to be forgotten is told so: replicas must know as well."""
         if not self._digest_key():
             raise StoreUnavailable(StoreTrouble.AWAY, "its digest key is not known yet")
-        lines, options = 0, self._options
+        changed, listed, options = 0, 0, self._options
+        used = [keys.suppressed(), keys.suppressed_index(), keys.lifted_index()]
         for start in range(0, len(identities), A_CALL):
-            marks = [self.mark(identity) for identity in identities[start : start + A_CALL]]
-            args: list[bytes | str | int] = [int(on), options.suppressed_age_ms, options.suppressed_most, *marks]
-            lines = int(await self._confirmed.script("suppress", [keys.suppressed()], args))
-        return lines
+            args: list[bytes | str | int] = [int(on), options.suppressed_age_ms, options.suppressed_most]
+            for identity in identities[start : start + A_CALL]:
+                args += (self.mark(identity), max(0, asked_ms.get(identity, 0)))
+            new, listed = map(int, await self._confirmed.script("suppress", used, args))
+            if new < 0:
+                most = f"{listed:,} of {options.suppressed_most:,} identities are listed"
+                raise StoreUnavailable(StoreTrouble.SUPPRESSED_FULL, most, retry_after=60)
+            changed += new
+        return Listed(changed, listed)
 
     async def since(self, after: str) -> Changes:
         """See ``ports.Suppressions.since``."""

@@ -98,6 +98,7 @@ class Account:
         self._brought: dict[str, int] = {}  # entries that were in doubt before this lease, and since when
         self._owing: dict[str, Owing] = {}
         self._remarks: Counter[str] = Counter()
+        self._withdrawn: set[str] = set()  # forgotten after they were mapped
         self._doubt = not claimed.fresh  # a former holder may have sent anything of it
 
     def add(self, entries: Sequence[Entry]) -> None:
@@ -166,6 +167,21 @@ class Account:
     def unknown(self, stored: Stored) -> None:
         """A call brought no ending; unless it proves that TikTok stored nothing, what is left is in doubt."""
         self._doubt |= stored is not Stored.NO
+
+    def withdraw(self, parcels: Sequence[Parcel], refused: Callable[[str], bool]) -> list[Parcel]:
+        """Those of ``parcels`` that may still be sent; an entry that is ``refused`` by now ends as forgotten."""
+        kept = []
+        for parcel in parcels:
+            if parcel.entry_id in self._withdrawn:
+                continue
+            if refused(parcel.entry_id):
+                self._withdrawn.add(parcel.entry_id)
+                self._owing.pop(parcel.entry_id, None)
+                self.endings.forgotten.append(parcel.entry_id)
+                self.left -= 1
+            else:
+                kept.append(parcel)
+        return kept
 
     def take_endings(self) -> Endings:
         """Hand over what has ended since."""

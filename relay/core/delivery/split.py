@@ -31,6 +31,11 @@ class Piece:
         """Whether nothing is left to cut."""
         return len(self.batch.parcels) == 1 and len(self.batch.parcels[0].items) == 1
 
+    def keep(self, parcels: list[Parcel]) -> None:
+        """Only these parcels are sent of it. Without the others its acceptance says nothing about its sibling."""
+        if len(parcels) < len(self.batch.parcels):
+            self.batch, self.sibling = self.batch._replace(parcels=parcels), None
+
 
 class Search:
     """Calls still to be made for one lease, depth first. Every step ends items or makes pieces smaller."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from relay.core.event import JsonObject
+from relay.core.segment.mentions import mentions
 from relay.core.segment.people import EMAIL, identities
 
 PLAIN = re.compile(r"[A-Za-z0-9_.:@-]+")  # what every JSON writer leaves as it is
@@ -39,22 +40,8 @@ class Seeker:
         return not self._names.isdisjoint(identities(event))
 
     def held_in(self, value: Any) -> bool:
-        """For JSON of no known shape: whether one of the values is an id, or any string, somewhere in it.
-
-        Numbers count as ids under the keys of ids only: the quantity 1 is not the user 1.
-        """
-        rest = [value]
-        while rest:
-            one = rest.pop()
-            if isinstance(one, dict):
-                if self.named_in(one):
-                    return True
-                rest += one.values()
-            elif isinstance(one, list):
-                rest += one
-            elif isinstance(one, str) and (one in self._ids or one.strip().lower() in self._addresses):
-                return True
-        return False
+        """For JSON of no known shape: whether one of the values is an id, or any string, somewhere in it."""
+        return not self._names.isdisjoint(mentions(value))
 
     def quoted_in(self, raw: bytes) -> bool:
         """For text that cannot be read as JSON: whether one of the values stands in it as a whole string or id."""

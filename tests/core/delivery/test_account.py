@@ -222,3 +222,18 @@ def test_decode_reads_what_old_senders_wrote() -> None:
     assert isinstance(event, dict)
     assert math.isnan(event["a"])
     assert event["b"] == 123456789012345678901234567890
+
+
+def test_who_is_withdrawn_ends_as_forgotten_once_whatever_became_of_other_calls() -> None:
+    made = account(entry(1, names=["a", "b"]), entry(2), entry(3))
+    # The items of the first entry travel in two calls: one is answered before the list changes.
+    first, second, third = made.parcels
+    parts = [first._replace(items=(item,)) for item in first.items]
+    made.accepted(parts[0])
+    assert made.withdraw([parts[1], second], lambda entry_id: entry_id == "1-0") == [second]
+    assert made.withdraw([parts[1], third], lambda _entry_id: False) == [third]
+    made.accepted(second)
+    made.accepted(third)
+    endings = made.take_endings()
+    assert (endings.forgotten, endings.delivered, endings.dead) == (["1-0"], ["2-0", "3-0"], [])
+    assert (made.left, made.rest) == (0, Rest.UNCLAIM)

@@ -144,3 +144,18 @@ def test_patience_sends_the_same_again_before_cutting() -> None:
         sizes.append(len(piece.batch.parcels))
         search.refused(piece, judgement)
     assert sizes == [2, 2, 2, 1, 1, 1, 1, 1, 1]
+
+
+def test_a_part_that_lost_an_item_says_nothing_about_the_other_part() -> None:
+    parts = parcels(4)
+    search = Search([batch(parts)])
+    whole = search.next()
+    assert whole
+    search.refused(whole, judge(Reply(200, 40002, "something"), 4))
+    first = search.next()
+    assert first
+    first.keep(list(first.batch.parcels[1:]))
+    search.accepted(first)
+    second = search.next()
+    assert second
+    assert len(second.batch.parcels) == 2, "the bad one may have been the one that was taken out"
