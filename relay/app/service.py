@@ -264,12 +264,11 @@ class Service:
         return IncidentWatch(names, work, self._patience, leads=self._role != "intake")
 
     def _ready(self, redis: RedisStore, stopping: asyncio.Event) -> tuple[bool, str]:
-        """Whether events can be accepted, and if not, why."""
+        """Whether events can be accepted, and if not, why, in words that anybody may read."""
         if stopping.is_set():
             return False, "stopping"
-        trouble = redis.state.trouble
-        if trouble is not None:
-            return False, f"{trouble.value} {redis.state.detail}".strip()
+        if redis.state.trouble is not None:
+            return False, redis.state.reason
         return (True, "") if self._examined.is_set() else (False, "starting")
 
     def _admin_parts(

@@ -121,8 +121,8 @@ def store_options(settings: Settings, embedded: EmbeddedValkey | None = None) ->
 
 def admin_token(settings: Settings) -> str:
     """The configured token, else one generated into ``DATA_DIR/admin.token`` (0600), the same after a restart."""
-    if settings.admin.token is not None and (token := settings.admin.token.get_secret_value()):
-        return token
+    if settings.admin.token is not None:
+        return settings.admin.token.get_secret_value()
     path = settings.journal.data_dir / "admin.token"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

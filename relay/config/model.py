@@ -14,6 +14,7 @@ from relay.config.values import (
     Bytes,
     Name,
     Names,
+    OneSecret,
     Origins,
     Port,
     Seconds,
@@ -139,7 +140,7 @@ class Admin(Section):
 
     host: str = "127.0.0.1"
     port: Port = 8081
-    token: SecretStr | None = None
+    token: OneSecret = None
     protect_metrics: bool = False
     metrics_port: Port | None = None
     hosts: Names = ()  # names by which this port may be called, beside addresses and localhost

@@ -24,6 +24,18 @@ def comma_list(value: object) -> object:
     return value
 
 
+def no_blank(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    """An empty list says that there is none; an empty value in a list would let in whoever sends an empty one."""
+    if not all(secret.get_secret_value().strip() for secret in value):
+        raise ValueError("lists an empty value, which is no secret: take it out ([] means none)")
+    return value
+
+
+def none_if_blank(value: SecretStr | None) -> SecretStr | None:
+    """Empty is not set, wherever it was written."""
+    return value if value is not None and value.get_secret_value().strip() else None
+
+
 def http_url(value: str) -> str:
     """An address without a slash at the end."""
     if not re.match(r"https?://[^/\s]+", value):
@@ -41,7 +53,8 @@ def origins(value: tuple[str, ...]) -> tuple[str, ...]:
 
 Seconds = Annotated[float, BeforeValidator(seconds), Field(ge=0)]
 Names = Annotated[tuple[str, ...], BeforeValidator(comma_list)]
-Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(comma_list)]
+Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(comma_list), AfterValidator(no_blank)]
+OneSecret = Annotated[SecretStr | None, AfterValidator(none_if_blank)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
 Origins = Annotated[Names, AfterValidator(origins)]

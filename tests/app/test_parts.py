@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from relay.app.parts import intake_options, refuse_nonsense
@@ -12,10 +14,14 @@ TIKTOK = {"RELAY_TIKTOK_PIXEL_CODE": "PIXEL", "RELAY_TIKTOK_ACCESS_TOKEN": "made
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "relay.internal"])
-def test_the_admin_port_is_open_to_others_only_with_a_token_that_somebody_chose(host: str) -> None:
+def test_the_admin_port_is_open_to_others_only_with_a_token_that_somebody_chose(tmp_path: Path, host: str) -> None:
     wide = TIKTOK | {"RELAY_ADMIN_HOST": host}
-    with pytest.raises(ConfigError, match="RELAY_ADMIN_TOKEN"):
-        refuse_nonsense(load_settings(None, wide), "all")
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "relay.toml").write_text('[admin]\ntoken = ""\n')
+    empty = {"RELAY_ADMIN__TOKEN": " "}, {"RELAY_ADMIN_TOKEN_FILE": str(tmp_path / "empty")}
+    for environ in ({}, *empty, {"RELAY_CONFIG": str(tmp_path / "relay.toml")}):
+        with pytest.raises(ConfigError, match="RELAY_ADMIN_TOKEN"):
+            refuse_nonsense(load_settings(None, wide | environ), "all")
     refuse_nonsense(load_settings(None, wide | {"RELAY_ADMIN_TOKEN": "chosen"}), "all")
 
 

@@ -68,5 +68,5 @@ def test_switches(runner: CliRunner, backstage: Backstage) -> None:
     assert '"action": "pause"' in runner.invoke(pause, ["tiktok", "--json"]).stdout
     unknown = runner.invoke(pause, ["a/b ?"])
     assert (unknown.exit_code, unknown.stderr.count("\n")) == (1, 1)
-    assert "'a/b ?'" in unknown.stderr
+    assert "no destination of that name; there are: tiktok" in unknown.stderr
     assert runner.invoke(resume, ["tiktok"]).exit_code == 1, "this port does not offer it"

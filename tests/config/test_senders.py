@@ -71,6 +71,31 @@ destinations = ["shop", "ap", "sho"]
     assert "WK_SECRET" not in problem
 
 
+NONE = "lists an empty value, which is no secret"
+
+
+@pytest.mark.parametrize("table", ["segment", "segment.sources.ios"])
+@pytest.mark.parametrize("name", ["shared_secret", "token", "write_keys"])
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_value_in_a_list_lets_nobody_in(tmp_path: Path, table: str, name: str, empty: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(written(tmp_path, f'[{table}]\n{name} = ["new", "{empty}"]\n'), {})
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{table}.{name}: {NONE}")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(written(tmp_path, ""), {f"RELAY_{table}.{name}".replace(".", "__").upper(): f'["{empty}"]'})
+    assert NONE in caught.value.problems[0]
+
+
+@pytest.mark.parametrize("text", ['""', "[]", '" , "'])
+def test_nothing_at_all_means_none(tmp_path: Path, text: str) -> None:
+    source = load_settings(written(tmp_path, f"[segment]\ntoken = {text}\nwrite_keys = {text}\n"), {}).settings.segment
+    assert (source.token, source.write_keys) == ((), ())
+    (tmp_path / "token").write_text("\n\n")
+    kept = load_settings(written(tmp_path, f'[segment]\ntoken_file = "{tmp_path / "token"}"\n'), {}).settings.segment
+    assert kept.token == ()
+
+
 @pytest.mark.parametrize(
     "origin",
     ["shop.example.com", "https://shop.example.com/", "https://a.*.com", "*", "null", "https://u@h", "https://"],

@@ -31,5 +31,6 @@ def scrubbed(message: str) -> str:
 
 def harmless(value: str) -> str:
     """A value on one line, whatever it contains: control characters are spelled out, the rest is cut short."""
-    text = CONTROL.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+    start = value[: LONGEST + 1]  # what is cut off need not be spelled out
+    text = CONTROL.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), start)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(value)} characters)"

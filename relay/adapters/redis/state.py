@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -15,6 +16,7 @@ from relay.ports import Clock, Tell
 
 SHARE_OF_SERVER = 0.8
 """What the journal takes of the server's memory at most: buffers, rewrites and scripts need the rest."""
+LOADED = re.compile(r"loading (\d{1,3} %)")
 EVERY_S = 1.0
 EVERY_S_IN_TROUBLE = 0.2
 
@@ -42,6 +44,14 @@ class StoreState:
             raise StoreUnavailable(StoreTrouble.DISK_LOW, low)
         if self.watched and self.trouble is not None:
             raise StoreUnavailable(self.trouble, self.detail)
+
+    @property
+    def reason(self) -> str:
+        """``trouble`` for everybody: its name and, while loading, how far that is. ``detail`` may say where it is."""
+        if self.trouble is None:
+            return ""
+        far = LOADED.fullmatch(self.detail) if self.trouble is StoreTrouble.LOADING else None
+        return f"{self.trouble.value} {far[1]}" if far else self.trouble.value
 
     @property
     def archives(self) -> bool:

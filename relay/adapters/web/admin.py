@@ -6,12 +6,12 @@ import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from relay.adapters.web.admin_answers import Declined, answer, check_destination, declined, parsed
+from relay.adapters.web.admin_answers import NO_PATH, Declined, answer, check_destination, declined, parsed
 from relay.adapters.web.admin_forget import forget_routes
 from relay.adapters.web.admin_incidents import IncidentRoutes
 from relay.adapters.web.admin_letters import LetterRoutes
@@ -36,6 +36,7 @@ PRIVATE = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
 }
+NOWHERE = SplitResult("", "", "", "", "")
 JSON_TYPES = frozenset({"application/json", "application/x-ndjson"})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Switch = Callable[[str], Awaitable[None]]
@@ -158,7 +159,7 @@ def switch_handler(parts: AdminParts) -> Handler:
     async def turn(request: web.Request) -> web.Response:
         name, switch = request.match_info["name"], request.match_info["switch"]
         if switch not in parts.switches:
-            raise Declined(404, "not_found", f"There is no {request.path}.")
+            raise Declined(404, "not_found", NO_PATH)
         check_destination(name, parts.destinations)
         await parts.switches[switch](name)
         return answer({"success": True, "destination": name, "action": switch})
@@ -219,7 +220,7 @@ def http_problem(error: web.HTTPException) -> Declined:
     """The library's own answers in our words, which repeat nothing of the request."""
     match error.status:
         case 404:
-            return Declined(404, "not_found", "There is no such path.")
+            return Declined(404, "not_found", NO_PATH)
         case 405:
             return Declined(405, "method_not_allowed", "This path does not take this method.")
         case 413:
@@ -250,13 +251,21 @@ def guard(options: AdminOptions) -> Middleware:
 
 def check_host(host: str, allowed: frozenset[str]) -> None:
     """Against DNS rebinding: a page can make its own name point here, but then that name is what the browser sends."""
-    name = urlsplit(f"//{host}").hostname or ""
+    name = split_url(f"//{host}").hostname or ""
     if name == "localhost" or name in allowed:
         return
     try:
         ipaddress.ip_address(name)
     except ValueError:
         raise Declined(403, "forbidden_host", "This port is not known by that name; see admin.hosts.") from None
+
+
+def split_url(url: str) -> SplitResult:
+    """Parts of what a header says; empty ones where it is nothing like an address, such as ``[``."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return NOWHERE
 
 
 def check_type(request: web.Request) -> None:
@@ -267,5 +276,5 @@ def check_type(request: web.Request) -> None:
 
 def check_origin(origin: str | None, host: str) -> None:
     """A browser names the page that asks; only pages of this very port may."""
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and split_url(origin).netloc != host:
         raise Declined(403, "forbidden_origin", "Pages of another origin may not use this port.")

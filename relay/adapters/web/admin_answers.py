@@ -1,17 +1,20 @@
-"""What the admin port answers when it does not do what was asked."""
+"""What the admin port answers when it does not do what was asked: what there is, and nothing of the request."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from aiohttp import web
+from pydantic import ValidationError
 
 from relay.adapters.web.intake_answers import JSON_HEADERS, Refusal
 from relay.core.event import JsonObject
+
+NO_PATH = "There is no such path."
 
 
 class Declined(Exception):
@@ -53,7 +56,16 @@ def check_destination(name: str, known: Sequence[str]) -> None:
     """404 with the names there are for one that is not among them."""
     if name not in known:
         there = ", ".join(known) or "none"
-        raise Declined(404, "unknown_destination", f"There is no destination {name!r}; there are: {there}.")
+        raise Declined(404, "unknown_destination", f"There is no destination of that name; there are: {there}.")
+
+
+def misshapen(error: ValidationError, known: Iterable[str]) -> Declined:
+    """The first thing wrong with a body; of a member that is unknown not even its name."""
+    first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    if first["type"] == "extra_forbidden":
+        return Declined(400, "bad_shape", f"The body has a member that is unknown; there are: {', '.join(known)}.")
+    where = ".".join(map(str, first["loc"])) or "body"
+    return Declined(400, "bad_shape", f"{where}: {first['msg']}")
 
 
 def iso(at_ms: int | None) -> str | None:

@@ -21,8 +21,9 @@ def forget_routes(eraser: Eraser) -> list[web.RouteDef]:
 
     async def forget(request: web.Request) -> web.Response:
         asked = parsed(await request.read())
-        if unknown := sorted(asked.keys() - KNOWN):
-            raise Declined(400, "bad_shape", f"Unknown, and no erasure goes by guesses: {', '.join(unknown)[:200]}.")
+        if asked.keys() - KNOWN:
+            text = "A member is unknown, and no erasure goes by guesses; there are:"
+            raise Declined(400, "bad_shape", f"{text} {', '.join(sorted(KNOWN))}.")
         names, flags = names_in(asked), flags_in(asked)
         try:
             if flags["lift"]:

@@ -43,5 +43,5 @@ class IncidentRoutes:
         for one in incidents:
             if name in (LATEST, one.id):
                 return one
-        text = f"There is no incident {name!r}." if incidents else "There are no incidents."
+        text = "There is no such incident." if incidents else "There are no incidents."
         raise Declined(404, "unknown_incident", text)

@@ -10,7 +10,7 @@ from functools import partial
 import orjson
 from aiohttp import web
 
-from relay.adapters.web.admin_answers import Declined, answer, iso
+from relay.adapters.web.admin_answers import Declined, answer, check_destination, iso
 from relay.adapters.web.letter_moves import MAY_DOUBLE, MICROS, Amounts, Selection, selection
 from relay.core.event import DeadLetter, DeadReason, JsonObject
 from relay.core.replay import event_name
@@ -53,7 +53,7 @@ class LetterRoutes:
         destination = self._destination(request.match_info["destination"])
         letter = await self._letters.get(destination, stream_id(request.match_info["id"]))
         if letter is None:
-            raise Declined(404, "unknown_letter", f"{destination} has no dead letter {request.match_info['id']}.")
+            raise Declined(404, "unknown_letter", f"{destination} has no dead letter of that id.")
         return answer(letter_json(letter, whole=True))
 
     async def _requeue(self, request: web.Request) -> web.Response:
@@ -131,16 +131,14 @@ class LetterRoutes:
         return letters
 
     def _destination(self, name: str) -> str:
-        if name not in self._known:
-            known = ", ".join(sorted(self._known))
-            raise Declined(404, "unknown_destination", f"There is no destination {name!r}; there are: {known}.")
+        check_destination(name, sorted(self._known))
         return name
 
 
 def stream_id(text: str) -> str:
     """A letter's id as the store writes it; '' stays ''."""
     if text and not STREAM_ID.fullmatch(text):
-        raise Declined(404, "unknown_letter", f"{text!r} is not the id of a dead letter.")
+        raise Declined(404, "unknown_letter", "That is not the id of a dead letter.")
     return text
 
 

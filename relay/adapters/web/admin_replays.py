@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relay.adapters.web.admin_answers import Declined, answer, check_destination, iso, parsed
+from relay.adapters.web.admin_answers import NO_PATH, Declined, answer, check_destination, iso, misshapen, parsed
 from relay.adapters.web.admin_standby import AHEAD_MS, EXAMPLES, parsed_moment
 from relay.core.archive import ReplayAsk, ReplayJob, ReplayState
 from relay.core.errors import ReplayRefused
@@ -92,7 +92,7 @@ class ReplayRoutes:
         """Pause, resume or cancel; each may be repeated."""
         state = TURNS.get(request.match_info["turn"])
         if state is None:
-            raise Declined(404, "not_found", f"There is no {request.path}.")
+            raise Declined(404, "not_found", NO_PATH)
         try:
             job, changed = await self._replayer.turn(state)
         except ReplayRefused as refusal:
@@ -109,9 +109,7 @@ def wished(body: bytes) -> Wish:
     try:
         return Wish.model_validate(parsed(body))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "body"
-        raise Declined(400, "bad_shape", f"{where}: {first['msg']}") from None
+        raise misshapen(error, Wish.model_fields) from None
 
 
 def asked(wish: Wish, now_ms: int) -> ReplayAsk:
@@ -127,9 +125,9 @@ def moment(name: str, given: str, now_ms: int) -> int:
     """A time in milliseconds; a duration means so long ago, with or without a minus."""
     at_ms = parsed_moment(given.strip().removeprefix("-"), now_ms)
     if at_ms is None:
-        raise Declined(400, f"bad_{name}", f"{name}: {given!r} is no moment: give {EXAMPLES}.")
+        raise Declined(400, f"bad_{name}", f"{name} is no moment: give {EXAMPLES}.")
     if not 0 <= at_ms <= now_ms + AHEAD_MS:
-        raise Declined(400, f"bad_{name}", f"{name}: {given!r} is in the future, or before all time.")
+        raise Declined(400, f"bad_{name}", f"{name} is in the future, or before all time.")
     return min(at_ms, now_ms)
 
 

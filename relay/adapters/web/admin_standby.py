@@ -77,9 +77,9 @@ def moment(given: object, now_ms: int) -> int:
         raise Declined(400, "bad_since", f'Say from when on: {{"since": …}} with {EXAMPLES}.')
     at_ms = parsed_moment(given.strip(), now_ms)
     if at_ms is None:
-        raise Declined(400, "bad_since", f"{given!r} is no moment: give {EXAMPLES}.")
+        raise Declined(400, "bad_since", f"since is no moment: give {EXAMPLES}.")
     if not 0 <= at_ms <= now_ms + AHEAD_MS:
-        raise Declined(400, "bad_since", f"{given!r} is in the future, or before all time.")
+        raise Declined(400, "bad_since", "since is in the future, or before all time.")
     return min(at_ms, now_ms)
 
 

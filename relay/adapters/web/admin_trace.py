@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from relay.adapters.web.admin_answers import Declined, answer, iso
+from relay.adapters.web.admin_answers import Declined, answer, check_destination, iso
 from relay.core.archive import Archived
 from relay.core.errors import StoreMisused
 from relay.core.event import Attempt, DeadLetter, Entry, JsonObject, Worth
@@ -30,9 +30,8 @@ def trace_routes(look: Look, destinations: Sequence[str]) -> list[web.RouteDef]:
         if not 0 < len(message_id) <= LONGEST_ID:
             raise Declined(400, "bad_id", f"A message id of 1 to {LONGEST_ID:,} characters is needed.")
         destination = request.query.get("destination", "")
-        if destination and destination not in destinations:
-            known = ", ".join(destinations) or "none"
-            raise Declined(404, "unknown_destination", f"There is no destination {destination!r}; there are: {known}.")
+        if destination:
+            check_destination(destination, destinations)
         patience_s = whole(request, "seconds", 1, LONGEST_SEARCH_S, SEARCH_S)
         wanted = Wanted(message_id, float(patience_s), whole(request, "since_ms", 0, LATEST_MS, 0))
         try:

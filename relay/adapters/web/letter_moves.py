@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from relay.adapters.web.admin_answers import Declined, iso, parsed
+from relay.adapters.web.admin_answers import Declined, iso, misshapen, parsed
 from relay.core.event import DeadLetter, DeadReason, JsonObject
 from relay.core.notices import DeadLettersMoved
 from relay.core.replay import event_name
@@ -105,9 +105,7 @@ async def selection(request: web.Request) -> Selection:
     try:
         chosen = Selection.model_validate(parsed(await request.read()))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "body"
-        raise Declined(400, "bad_shape", f"{where}: {first['msg']}") from None
+        raise misshapen(error, Selection.model_fields) from None
     if chosen.all == bool(chosen.ids):
         raise Declined(400, "bad_shape", 'Give either "ids" or "all": true.')
     if chosen.ids and (chosen.reason or chosen.filtered):

@@ -39,7 +39,7 @@ def _pair(query: str, name: str) -> str | None:
     """The first ``name=value`` or ``name`` of a query, found without taking thousands of others apart."""
     plain = _spelled_out(query, name) if "%" in query else query
     at = plain.find(name)
-    while at >= 0 and not (plain[at - 1 : at] in {"", "&"} and plain[at + len(name) :][:1] in {"", "=", "&"}):
+    while at >= 0 and not _is_whole(plain, at, at + len(name)):
         at = plain.find(name, at + 1)
     if at < 0:
         return None
@@ -47,6 +47,11 @@ def _pair(query: str, name: str) -> str | None:
         return query[at:].partition("&")[0]
     number = plain.count("&", 0, at)
     return query.split("&", number + 1)[number]
+
+
+def _is_whole(query: str, start: int, end: int) -> bool:
+    """Whether a name that was found is all of a name: single characters are looked at, the rest is never copied."""
+    return query[start - 1 : start] in {"", "&"} and query[end : end + 1] in {"", "=", "&"}
 
 
 def _spelled_out(query: str, name: str) -> str:

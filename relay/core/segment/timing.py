@@ -21,10 +21,13 @@ ABSURD_SKEW_MS = 30 * 86_400_000
 LONGEST_WAIT_MS = 28 * 86_400_000  # TikTok takes nothing older, so a longer wait on the device makes no difference
 SMALLEST_EPOCH_MS = 100_000_000_000  # numbers below are seconds: as milliseconds they would lie before March 1973
 LAST_MS = 253_402_300_799_999  # 9999-12-31, the last day that can be written
+# Characters without the blanks around them; the longest that ``Date.prototype.toString`` writes are about 70. Patterns
+# and parsers below need the square of a text's length for some texts, and here anybody's text comes by.
+LONGEST = 128
 
 TIMES = ("receivedAt", "timestamp", "originalTimestamp", "sentAt")
-NUMBER = re.compile(r"\s*[+-]?\d+(\.\d+)?\s*")
-ISO_DATE = re.compile(r"\s*\d{4}-?\d\d-?\d\d")
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+ISO_DATE = re.compile(r"\d{4}-?\d\d-?\d\d")
 GO_STRING = re.compile(r"(\S+ [\d:]+)(\.\d+)? ([+-]\d{4}) \S+( m=\S+)?")  # time.Time.String()
 BRACKETS = re.compile(r"\s*\([^)]*\)\s*$")
 JS_STRING = re.compile(r"(\w{3}) (\w{3}) (\d\d) (\d{4}) ([\d:]{8}) GMT([+-]\d{4})")  # Date.prototype.toString()
@@ -74,17 +77,22 @@ def read_time(value: Any) -> int | None:
     """Epoch milliseconds of the spellings that SDKs and hand-written clients use; None when unreadable.
 
     ISO 8601 (no zone means UTC), epoch seconds or milliseconds, RFC 2822, and what JavaScript and Go print by default.
+    A longer text than ``LONGEST`` is no date.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        if not isinstance(value, str):
-            return _epoch(float(value))
-        if NUMBER.fullmatch(value):
-            return _epoch(float(value)) if not ISO_DATE.fullmatch(value) else _moment(_iso(value))
-        return _moment(_iso(value) if ISO_DATE.match(value) else _words(value))
+        return _read_text(value.strip()) if isinstance(value, str) else _epoch(float(value))
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
+
+
+def _read_text(text: str) -> int | None:
+    if len(text) > LONGEST:
+        return None
+    if NUMBER.fullmatch(text) and not ISO_DATE.fullmatch(text):
+        return _epoch(float(text))
+    return _moment(_iso(text) if ISO_DATE.match(text) else _words(text))
 
 
 def received_at(event: JsonObject, now_ms: int) -> int:
@@ -113,15 +121,15 @@ def _moment(moment: datetime) -> int:
 
 
 def _iso(text: str) -> datetime:
-    found = GO_STRING.fullmatch(text.strip())
+    found = GO_STRING.fullmatch(text)
     if found:
         fraction = (found[2] or "")[:7]  # nanoseconds: fromisoformat reads six digits
         return datetime.fromisoformat(f"{found[1]}{fraction}{found[3]}")
-    return datetime.fromisoformat(text.strip())
+    return datetime.fromisoformat(text)
 
 
 def _words(text: str) -> datetime:
-    found = JS_STRING.fullmatch(BRACKETS.sub("", text.strip()))
+    found = JS_STRING.fullmatch(BRACKETS.sub("", text))
     if found:
         return parsedate_to_datetime(f"{found[1]}, {found[3]} {found[2]} {found[4]} {found[5]} {found[6]}")
     return parsedate_to_datetime(text)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.state import StoreState
+from relay.app.service import Service
 from relay.core.errors import StoreTrouble, StoreUnavailable
 
 
@@ -32,6 +35,25 @@ def test_what_the_servers_figures_mean(info: dict[str, Any], expected: StoreTrou
 
 def test_loading_says_how_far() -> None:
     assert trouble({"loading": 1, "loading_loaded_perc": "40.12"})[1] == "loading 40 %"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "detail", "said"),
+    [
+        (None, "", ""),
+        (StoreTrouble.LOADING, "loading 40 %", "redis_loading 40 %"),
+        (StoreTrouble.LOADING, "Redis at 10.0.0.7:6379 is loading the dataset in memory", "redis_loading"),
+        (StoreTrouble.AWAY, "Error 111 connecting to 10.0.0.7:6379. Connect call failed", "redis_unreachable"),
+        (StoreTrouble.DISK_LOW, "3 bytes free in /srv/relay", "disk_low"),
+    ],
+)
+def test_strangers_are_not_told_where_redis_is(trouble: StoreTrouble | None, detail: str, said: str) -> None:
+    state = StoreState(StoreOptions())
+    state.trouble, state.detail = trouble, detail
+    assert state.reason == said
+    service = SimpleNamespace(_examined=asyncio.Event())
+    redis = SimpleNamespace(state=state)
+    assert Service._ready(service, redis, asyncio.Event()) == (False, said or "starting")  # type: ignore[arg-type]
 
 
 def test_missing_replicas_and_a_full_disk() -> None:

@@ -160,6 +160,8 @@ async def test_without_the_token_nothing_is_answered(port: Port, headers: dict[s
         ("evil.example", 403),
         ("localhost.evil.example", 403),
         ("127.0.0.1.evil.example", 403),
+        ("[", 403),
+        ("[::1", 403),
     ],
 )
 async def test_another_name_for_this_port_is_refused(port: Port, host: str, status: int) -> None:
@@ -170,7 +172,7 @@ async def test_another_name_for_this_port_is_refused(port: Port, host: str, stat
 async def test_pages_of_other_origins_are_refused(port: Port) -> None:
     own = {"Host": "localhost:8081", "Origin": "http://localhost:8081"}
     assert (await port.get("/api/status", headers=BEARER | own)).status == 200
-    for origin in ("http://evil.example", "null", "http://localhost:9999"):
+    for origin in ("http://evil.example", "null", "http://localhost:9999", "http://[", "http://]"):
         answer = await port.get("/api/status", headers=BEARER | own | {"Origin": origin})
         assert await code_of(answer, 403) == "forbidden_origin"
 
@@ -365,6 +367,33 @@ async def test_a_move_says_what_to_move(port: Port, body: JsonObject) -> None:
         await code_of(await port.post("/api/dead-letters/tiktok/requeue", headers=BEARER, json=body), 400)
         == "bad_shape"
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/destinations/jane-doe/pause", None),
+        ("POST", "/api/destinations/tiktok/jane-doe", None),
+        ("POST", "/api/destinations/tiktok/jane-doe/more", None),
+        ("GET", "/api/dead-letters?destination=jane-doe", None),
+        ("GET", "/api/dead-letters?destination=tiktok&after=jane-doe", None),
+        ("GET", "/api/dead-letters?destination=tiktok&reason=jane-doe", None),
+        ("GET", "/api/dead-letters?destination=tiktok&limit=jane-doe", None),
+        ("GET", "/api/dead-letters/tiktok/jane-doe", None),
+        ("GET", "/api/dead-letters/tiktok/777-777", None),
+        ("GET", "/api/dead-letters/jane-doe/1-1", None),
+        ("POST", "/api/dead-letters/tiktok/requeue", {"jane-doe": 1}),
+        ("POST", "/api/dead-letters/tiktok/requeue", {"until_ms": "jane-doe"}),
+        ("POST", "/api/dead-letters/tiktok/requeue", {"ids": {"jane-doe": "777-777"}}),
+        ("POST", "/api/dead-letters/tiktok/requeue", ["jane-doe"]),
+        ("GET", "/jane-doe", None),
+    ],
+)
+async def test_a_refusal_repeats_nothing_of_what_was_asked(port: Port, method: str, path: str, body: Any) -> None:
+    answer = await port.request(method, path, headers=BEARER, json=body)
+    assert 400 <= answer.status < 500
+    document = await answer.text()
+    assert not [said for said in ("jane", "777-777") if said in document]
 
 
 async def test_letters_are_requeued_and_told(scene: Scene, port: Port) -> None:

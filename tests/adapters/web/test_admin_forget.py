@@ -85,3 +85,5 @@ async def test_a_store_that_is_away_says_so(bench: Bench, port: Port) -> None:
 async def test_a_misspelt_wish_erases_nothing(port: Port) -> None:
     status, document = await ask(port, {"user_id": "u1", "dryrun": True})
     assert (status, document["code"]) == (400, "bad_shape")
+    assert "dryrun" not in str(document)
+    assert "dry_run" in document["message"]

@@ -129,3 +129,4 @@ async def test_any_text_is_an_id(port: Port, looks: Looks, message_id: str) -> N
 async def test_wrong_questions(port: Port, path: str, status: int, code: str) -> None:
     answer = await port.get(path)
     assert (answer.status, (await answer.json())["code"]) == (status, code)
+    assert "other" not in await answer.text()
