@@ -193,6 +193,7 @@ class Consignment:
         fresh = desk.clock.now_ms() - self._judged_ms <= OLDEST_MS
         usual = fresh and desk.keeper.era == self._era and not desk.keeper.paused
         usual = usual and desk.suppression.version == self._list
+        usual = usual and not desk.settling.stuck
         return usual and not desk.stopping.is_set() and paused_s <= GIVES_BACK_AFTER_S
 
     async def _renew(self) -> None:
