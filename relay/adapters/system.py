@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from relay.core.errors import StoreUnavailable
+from relay.core.errors import StoreMisused, StoreUnavailable
 from relay.ports import Clock
 
 
@@ -98,13 +98,13 @@ async def watch_secrets(
 ) -> None:
     """Look at each file until stopped, and say the name of each that changed.
 
-    A change that could not be told, because the store was away, is told again.
+    A change that could not be told, because the store was away or refused it, is told again.
     """
     untold: set[str] = set()
     while secrets and not stopping.is_set():
         untold |= {name for name, secret in secrets.items() if secret.reread()}
         for name in sorted(untold):
-            with suppress(StoreUnavailable):
+            with suppress(StoreUnavailable, StoreMisused):
                 await changed(name)
                 untold.discard(name)
         await looks.next(stopping)

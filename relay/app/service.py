@@ -31,7 +31,7 @@ from relay.app.mappings import Mappings
 from relay.app.store import Store, admin_token, open_store, store_options
 from relay.app.waiting import innermost, until_any
 from relay.config import Loaded
-from relay.core.errors import ConfigError, StoreMismatch, StoreUnavailable
+from relay.core.errors import ConfigError, StoreMismatch, StoreMisused, StoreUnavailable
 from relay.core.incident import Patience
 from relay.core.notices import ServiceStarted, ServiceStopped, ServiceStopping, StoreWarned, TaskCrashed
 from relay.engine.append import Appender
@@ -208,7 +208,7 @@ class Service:
                     self._clock.now_ms,
                     store_options(self._settings),
                 )
-            except StoreUnavailable:
+            except (StoreUnavailable, StoreMisused):  # who watches the store tells why
                 await self._clock.sleep(0.2)
         if health is None:
             return

@@ -22,7 +22,7 @@ from relay.app.parts import access_tokens, refuse_nonsense, streams_of
 from relay.app.store import embedded_options, store_options
 from relay.cli.meaning import ON_FULL, meaning_of
 from relay.config import Loaded, Settings, Source
-from relay.core.errors import ConfigError, StoreUnavailable
+from relay.core.errors import ConfigError, StoreMisused, StoreUnavailable
 from relay.core.event import JsonObject
 from relay.core.notices import Notice
 
@@ -84,6 +84,8 @@ async def look_at_store(settings: Settings) -> tuple[str, Health]:
                 health = await examine(client, streams_of(settings), SystemClock().now_ms, store_options(settings))
         except ConfigError as error:
             return "Redis", unusable("\n".join(error.problems))
+        except StoreMisused as refusal:
+            return "Redis", unusable(f"refuses to be looked at: {refusal}")
         except (StoreUnavailable, TimeoutError) as trouble:
             return "Redis", unusable(f"does not answer: {str(trouble) or 'no answer in time'}")
         return name, health

@@ -207,6 +207,7 @@ class Consignment:
         paused_s = desk.governor.paused_for(desk.clock.monotonic())
         fresh = desk.clock.now_ms() - self._judged_ms <= OLDEST_MS
         usual = fresh and desk.keeper.era == self._era and not desk.keeper.paused
+        usual = usual and not desk.settling.stuck
         return usual and not desk.stopping.is_set() and paused_s <= GIVES_BACK_AFTER_S
 
     async def _renew(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from relay.core.notices import DestinationPaused, GateWoken, StoreWarned
 from relay.engine.consignment import Desk
 from relay.engine.gatekeeper import Gatekeeper
 from relay.engine.pump import Pump
-from relay.engine.settle import Settling
+from relay.engine.settle import MISUSED_S, Settling
 from relay.engine.standby import Standby, Turn
 from relay.engine.suppression import Nobody, Suppression
 from relay.ports import Chance, Clock, GateStore, ModeStore, Owed, Roster, Sender, Tell
@@ -97,6 +98,8 @@ class Delivery:
         self._suppression = parts.suppression or Suppression(Nobody(), parts.clock, parts.tell)
         self._stopping = asyncio.Event()
         self._pumps = {destination.name: self._pump(destination) for destination in destinations}
+        self._unbegun: set[str] = set()  # a damaged key keeps their modes from being declared
+        self._to_pause: set[str] = set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Deliver until ``stopping``; then finish what is in flight, bounded, and give unsent leases back."""
@@ -111,7 +114,7 @@ class Delivery:
             )
             async with asyncio.TaskGroup() as pumps:
                 for name, pump in self._pumps.items():
-                    pumps.create_task(pump.run(), name=f"deliver {name}")
+                    pumps.create_task(self._deliver(name, pump), name=f"deliver {name}")
             for task in around:
                 task.cancel()
         with suppress(StoreUnavailable, StoreMisused):
@@ -143,15 +146,12 @@ class Delivery:
         """Before ``run``: begin as configured, or as an operator left it. Raises StoreUnavailable; safe to repeat.
 
         Warns where a changed configuration turns a destination that has entries owed. ``paused`` are to start paused.
+        What a damaged key keeps from beginning sends nothing until it can.
         """
-        owed = {stream.stream: stream.owed for stream in (await self._parts.owed.survey()).streams}
-        for name, pump in self._pumps.items():
-            turned = await pump.desk.standby.declare()
-            count = sum(entries for stream, entries in owed.items() if stream.destination == name)
-            if turned.changed and turned.record.version > 1 and count:
-                self._parts.tell(StoreWarned(name, TURNED[turned.record.mode].format(count)))
-        for name in paused:
-            await self.pause(name)
+        self._unbegun, self._to_pause = set(self._pumps), set(paused)
+        owed = await self._owed()
+        for name in self._pumps:
+            await self._begin(name, owed, loud=True)
 
     async def follow(self, stopping: asyncio.Event) -> None:
         """Where nothing is delivered: know the modes all the same, because this process shows them too."""
@@ -205,6 +205,38 @@ class Delivery:
         self._parts.tell(DestinationPaused(name, paused))
         pump.ring()
 
+    async def _owed(self) -> Counter[str]:
+        """Entries owed, by destination; nothing where a damaged key hides it. Raises StoreUnavailable."""
+        owed = Counter[str]()
+        with suppress(StoreMisused):
+            for one in (await self._parts.owed.survey()).streams:
+                owed[one.stream.destination] += one.owed
+        return owed
+
+    async def _begin(self, name: str, owed: Counter[str], *, loud: bool) -> None:
+        """Declare its mode, and pause what is to start paused. Raises StoreUnavailable; safe to repeat."""
+        try:
+            turned = await self._pumps[name].desk.standby.declare()
+            if turned.changed and turned.record.version > 1 and owed[name]:
+                self._parts.tell(StoreWarned(name, TURNED[turned.record.mode].format(owed[name])))
+            if name in self._to_pause:
+                await self.pause(name)
+        except StoreMisused as refusal:
+            if loud:
+                self._parts.tell(StoreWarned(name, f"the store refused to say how it is to work: {refusal}"))
+        else:
+            self._unbegun.discard(name)
+
+    async def _deliver(self, name: str, pump: Pump) -> None:
+        """Pump, as soon as its mode is known."""
+        waited = 0.0
+        while name in self._unbegun and not self._stopping.is_set():
+            await self._parts.clock.sleep(TEND_S)
+            waited = 0.0 if waited >= MISUSED_S else waited + TEND_S
+            with suppress(StoreUnavailable):
+                await self._begin(name, await self._owed(), loud=not waited)
+        await pump.run()
+
     def _pump(self, destination: Destination) -> Pump:
         parts, options = self._parts, self._options
         keeper = Gatekeeper(destination.name, parts.gates, parts.clock, parts.chance, parts.tell, options.replica)
@@ -231,7 +263,8 @@ class Delivery:
         """
         while not self._stopping.is_set():
             with suppress(StoreUnavailable, StoreMisused):  # the pump tells of a damaged key, others that it is away
-                await pump.desk.standby.tend()
+                if pump.desk.destination.name not in self._unbegun:
+                    await pump.desk.standby.tend()
             await self._parts.clock.sleep(TEND_S)
 
     async def _keep_sharing(self) -> None:

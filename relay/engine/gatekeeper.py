@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from relay.core.delivery.gate import GateRecord, GateState, News, Permit, Signal, after, passed, permit
 from relay.core.delivery.health import Health
-from relay.core.errors import StoreUnavailable
+from relay.core.errors import StoreMisused, StoreUnavailable
 from relay.core.notices import GateMoved
 from relay.core.tiktok.verdict import Judgement, Verdict
 from relay.ports import Chance, Clock, GateStore, Tell
@@ -31,6 +31,7 @@ class Gatekeeper:
         self._served = 0  # probes in a row that went well but were too small to prove a rung
         self._turn = asyncio.Lock()
         self._read_at = float("-inf")
+        self._refusal: StoreMisused | None = None  # of what was heard, for who asks next
 
     @property
     def era(self) -> int:
@@ -42,7 +43,13 @@ class Gatekeeper:
         return permit(self.record, self._replica, self._clock.now_ms())
 
     async def refresh(self, *, at_once: bool = False) -> None:
-        """Read the shared record when what is known is old. Raises StoreUnavailable: who cannot read may not send."""
+        """Read the shared record when what is known is old.
+
+        Raises StoreUnavailable or StoreMisused: who cannot read, or could not write, may not send.
+        """
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None:
+            raise refusal
         age = self._clock.monotonic() - self._read_at
         if not at_once and age < (REFRESH_S if self.record.state is GateState.CLOSED else REFRESH_SHUT_S):
             return
@@ -74,7 +81,11 @@ class Gatekeeper:
         signal = self._signal(judgement, entries, storm=storm) if era == self.era else None
         if signal is None:
             return False
-        return await self._move(signal, era, judgement.label, max(judgement.wait_s, pause_s))
+        try:
+            return await self._move(signal, era, judgement.label, max(judgement.wait_s, pause_s))
+        except StoreMisused as refusal:  # a damaged key: the call is to be settled all the same
+            self._refusal = refusal
+            return False
 
     def _signal(self, judgement: Judgement, entries: int, *, storm: bool) -> Signal | None:
         """What the reply is to the gate: data and throttling codes say that TikTok is well."""

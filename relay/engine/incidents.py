@@ -105,9 +105,10 @@ class IncidentWatch:
 
     async def finish(self) -> None:
         """Write down what this process saw last; for the way out, when deliveries have ended."""
-        with suppress(StoreUnavailable, StoreMisused):
+        with suppress(StoreUnavailable):
             for docket in self._dockets.values():
-                await docket.flush()
+                with suppress(StoreMisused):
+                    await docket.flush()
 
 
 class Docket:

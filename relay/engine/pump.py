@@ -13,6 +13,7 @@ from relay.core.errors import StoreMisused, StoreUnavailable
 from relay.core.event import Claimed, StreamKey
 from relay.core.notices import PaceChanged, StoreWarned
 from relay.engine.consignment import Consignment, Desk
+from relay.engine.settle import MISUSED_S
 from relay.ports import Owed
 
 CLAIM_BYTES = 2_000_000
@@ -20,7 +21,6 @@ CLAIM_BYTES = 2_000_000
 FULL_BYTES = CLAIM_BYTES / 3
 """A claim of so many may have ended for their sake: there may be more, and a call holds little more."""
 AWAY_S = 0.5
-MISUSED_S = 30.0
 LEAST = 100
 """Entries of a lease, when there are so many: what a claim costs is little for each of them."""
 AHEAD = 2
@@ -77,7 +77,7 @@ class Pump:
     async def _serve(self, tasks: asyncio.TaskGroup) -> bool:
         """Start one consignment if one may start; False when there is nothing to do for now."""
         now = self.desk.clock.monotonic()
-        if now < self._away_until:
+        if now < self._away_until or self.desk.settling.stuck:
             return False
         try:
             await self.desk.keeper.refresh()

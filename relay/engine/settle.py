@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from relay.core.delivery.account import Endings
-from relay.core.errors import StoreUnavailable
+from relay.core.errors import StoreMisused, StoreUnavailable
 from relay.core.event import Attempt, Burial, Claimed, DeadReason, Rest, Settled, Settlement, Worth
 from relay.core.notices import (
     ArchiveMissed,
@@ -21,6 +21,7 @@ from relay.core.notices import (
     EntriesReturned,
     EntriesUnmatched,
     LeaseLost,
+    StoreWarned,
 )
 from relay.ports import Clock, Owed, Tell
 
@@ -31,13 +32,22 @@ TRIES_WITH_ENDINGS = 1_800
 and a repeat is removed by TikTok."""
 TRIES_WITHOUT = 4
 """Nothing ended: the lease falls due by itself, and only the time of first claim is kept longer than needed."""
+MISUSED_S = 30.0
+"""Between two tries of what the store refused: a damaged key waits for a person."""
 
 
 class Settling:
-    """Gives the entries of leases their endings."""
+    """Gives the entries of one destination's leases their endings."""
 
     def __init__(self, owed: Owed, clock: Clock, tell: Tell) -> None:
         self._owed, self._clock, self._tell = owed, clock, tell
+        self._refused = 0  # settlements in hand that the store refused
+        self._refused_until = float("-inf")
+
+    @property
+    def stuck(self) -> bool:
+        """The store refused to note an ending: send nothing whose own it would refuse."""
+        return self._refused > 0 or self._clock.monotonic() < self._refused_until
 
     async def settle(
         self,
@@ -56,7 +66,7 @@ class Settling:
         """
         settlement = Settlement(endings.delivered, endings.dead, endings.unmatched, rest, attempts, endings.forgotten)
         patient = len(endings) and not leaving
-        settled = await self._apply(claimed, settlement, TRIES_WITH_ENDINGS if patient else TRIES_WITHOUT)
+        settled = await (self._persist if patient else self._apply)(claimed, settlement)
         if settled is None:
             return False
         if not settled.held:
@@ -71,8 +81,33 @@ class Settling:
             self._tell(EntriesReturned(claimed.lease.stream, left, ambiguous=rest is Rest.RELEASE))
         return True
 
-    async def _apply(self, claimed: Claimed, settlement: Settlement, tries: int) -> Settled | None:
-        """Settle, waiting for a store that is away; None when it stayed away."""
+    async def _persist(self, claimed: Claimed, settlement: Settlement) -> Settled | None:
+        """Settle endings. What the store refuses is kept in hand until a person has mended it, however long."""
+        try:
+            return await self._try(claimed, settlement, TRIES_WITH_ENDINGS)
+        except StoreMisused as refusal:
+            self._complain(claimed, refusal)
+        self._refused += 1
+        try:
+            while True:
+                await self._clock.sleep(MISUSED_S)
+                try:
+                    return await self._try(claimed, settlement, TRIES_WITH_ENDINGS)
+                except StoreMisused as refusal:
+                    self._complain(claimed, refusal)
+        finally:
+            self._refused -= 1
+
+    async def _apply(self, claimed: Claimed, settlement: Settlement) -> Settled | None:
+        """Settle where nothing need be kept: None when the store refused it, too, and the lease falls due by itself."""
+        try:
+            return await self._try(claimed, settlement, TRIES_WITHOUT)
+        except StoreMisused as refusal:
+            self._complain(claimed, refusal)
+            return None
+
+    async def _try(self, claimed: Claimed, settlement: Settlement, tries: int) -> Settled | None:
+        """Settle, waiting for a store that is away; None when it stayed away. Raises StoreMisused."""
         wait = FIRST_WAIT_S
         for _ in range(tries):
             try:
@@ -81,6 +116,14 @@ class Settling:
                 await self._clock.sleep(wait)
                 wait = min(LONGEST_WAIT_S, 2 * wait)
         return None
+
+    def _complain(self, claimed: Claimed, refusal: StoreMisused) -> None:
+        """Once for all that was refused at about the same time."""
+        now = self._clock.monotonic()
+        if now >= self._refused_until:
+            self._refused_until = now + MISUSED_S
+            text = f"the store refused to note endings; nothing is sent until it takes them: {refusal}"
+            self._tell(StoreWarned(claimed.lease.stream.destination, text))
 
     def _tell_endings(self, claimed: Claimed, endings: Endings, settled: Settled) -> None:
         stream, lane = claimed.lease.stream, claimed.lease.lane

@@ -4,8 +4,10 @@ import asyncio
 import resource
 from pathlib import Path
 
+import pytest
+
 from relay.adapters.system import FileSecret, Looks, allow_open_files, watch_secrets
-from relay.core.errors import StoreTrouble, StoreUnavailable
+from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 
 
 class Hours:
@@ -21,7 +23,8 @@ class Hours:
         await asyncio.sleep(0)
 
 
-async def test_a_rotated_token_is_told_even_if_the_store_was_away(tmp_path: Path) -> None:
+@pytest.mark.parametrize("trouble", [StoreUnavailable(StoreTrouble.AWAY), StoreMisused("WRONGTYPE")])
+async def test_a_rotated_token_is_told_even_if_the_store_failed(tmp_path: Path, trouble: Exception) -> None:
     file = tmp_path / "token"
     file.write_text("old\n")
     secret = FileSecret(file)
@@ -31,7 +34,7 @@ async def test_a_rotated_token_is_told_even_if_the_store_was_away(tmp_path: Path
     async def changed(name: str) -> None:
         asked.append(name)
         if len(asked) < 3:
-            raise StoreUnavailable(StoreTrouble.AWAY)
+            raise trouble
         stopping.set()
 
     file.write_text("new\n")

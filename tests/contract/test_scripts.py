@@ -115,13 +115,13 @@ BORED = ("FIRST", "boredom", "", "", "", "")
 REFUSED = ("FIRST", "refused", "", "", "", "")
 LATE = 8 * 10**15
 HOSTILE: list[tuple[str, int, list[Any]]] = [
-    ("claim", 3, []),
-    ("claim", 3, ["tail", 5, 5, 5, 5]),
-    ("claim", 3, ["live", 0, 5, 5, 5]),
-    ("claim", 3, ["live", "5; DROP", 5, 5, 5]),
-    ("claim", 3, ["live", 5, -1, 5, 5]),
-    ("claim", 3, ["live", 5, 5, "soon", 5]),
-    ("claim", 2, ["live", 5, 5, 5, 5]),
+    ("claim", 5, []),
+    ("claim", 5, ["tail", 5, 5, 5, 5]),
+    ("claim", 5, ["live", 0, 5, 5, 5]),
+    ("claim", 5, ["live", "5; DROP", 5, 5, 5]),
+    ("claim", 5, ["live", 5, -1, 5, 5]),
+    ("claim", 5, ["live", 5, 5, "soon", 5]),
+    ("claim", 4, ["live", 5, 5, 5, 5]),
     ("settle", 6, []),
     ("settle", 6, ["-", 1, "engagement", 5, "keep", 9, 0, 0, 0, 0, 0]),
     ("settle", 6, ["FIRST", 1, "engagement", 5, "perhaps", 9, 0, 0, 0, 0, 0]),
@@ -229,7 +229,7 @@ async def test_hostile_arguments_change_nothing(
     leases: dict[bytes, bytes] = await redis_store.client.run("HGETALL", keys.leases(VIEWS))
     first = next(key for key in leases if key != b"#")
     names = {
-        "claim": [keys.owed(VIEWS), keys.leases(VIEWS), keys.mark(VIEWS)],
+        "claim": [*(make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)), keys.dead("shop")],
         "settle": [
             *(make(VIEWS) for make in (keys.owed, keys.leases, keys.mark, keys.books)),
             keys.dead("shop"),

@@ -1,17 +1,19 @@
-"""Bad events in a backlog, by processes: TikTok says in five ways which one it means, or does not."""
+"""Bad events in a backlog, by processes: TikTok says in five ways which one it means, or does not. And a bad key."""
 
 from __future__ import annotations
 
 import json
 import random
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from tests.benchmarks.bench_drain import batches
 from tests.benchmarks.load import run_fire
-from tests.e2e.processes import Relay, Simulator, playground
+from tests.e2e.processes import Relay, Simulator, playground, wait_for
 
 NAMED = ("data[2]", "data.2", "index 2")
 UNNAMED = ("none", "vague")
@@ -55,3 +57,31 @@ def test_bad_events_cost_few_calls_and_no_good_event(tmp_path: Path) -> None:
         status = relay.admin("/api/status")
         assert status["destinations"][0]["gate"] == "closed"
         assert all(stream["unbalanced"] == 0 for stream in status["streams"])
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(180)
+def test_a_damaged_key_ends_no_process_and_sends_nothing_twice(tmp_path: Path) -> None:
+    """Damaged while calls are under way, over a restart, and mended under a running relay."""
+    with playground(tmp_path) as (relay, simulator):
+        store = redis.Redis(unix_socket_path=str(next(relay.folder.rglob("*.sock"))))
+        simulator.control(latency=1_500)
+        run_fire(relay.port, batches(orders("before", 100)), 1)
+        time.sleep(0.5)
+        store.set("relay:{0}:dead:tiktok", "of another type")
+        wait_for("its complaint", lambda: "the store refused" in relay.tail())
+        run_fire(relay.port, batches(orders("during", 100)), 1)
+        counted = simulator.counted()["unique"]
+        assert counted
+        relay.kill()
+        relay.up()
+        time.sleep(35)
+        run_fire(relay.port, batches(orders("after", 100)), 1)
+        assert simulator.counted()["unique"] == counted
+        assert simulator.counted()["duplicate"] == 0
+        store.delete("relay:{0}:dead:tiktok")
+        relay.drained(60)
+        assert simulator.counted()["unique"] == 300
+        assert simulator.counted()["duplicate"] <= counted  # what TikTok took before the crash, once more
+        assert relay.child is not None
+        assert relay.child.poll() is None

@@ -7,7 +7,7 @@ from typing import Any
 
 from relay.adapters.redis import keys, memo
 from relay.adapters.redis.codec import Codec, Locked, Undecodable
-from relay.adapters.redis.connect import Client
+from relay.adapters.redis.connect import Client, as_written_here
 from relay.adapters.redis.inbox import placed
 from relay.adapters.redis.options import StoreOptions
 from relay.core.archive import Archived, Moved, ReplayAsk, ReplayJob, ReplayState, Requeue, Step
@@ -30,7 +30,8 @@ class RedisArchive:
         """See ``ports.Archive.page``. What cannot be decoded is empty, and says whether a key would do."""
         low = f"({after}" if after else "-"
         page = await self._client.run("XRANGE", keys.archive(klass), low, "+", "COUNT", limit)
-        return [self._archived(klass, id_.decode(), fields) for id_, fields in page]
+        with as_written_here(keys.archive(klass)):
+            return [self._archived(klass, id_.decode(), fields) for id_, fields in page]
 
     async def trim(self) -> int:
         """See ``ports.Archive.trim``. Whole nodes at a time: what is a little too old may stay a little longer."""
@@ -64,7 +65,8 @@ class RedisReplays:
     async def load(self) -> ReplayJob | None:
         """See ``ports.Replays.load``."""
         (seconds, micros), stored = await self._client.many([("TIME",), ("HGETALL", keys.replay())])
-        return _job(stored, int(seconds) * 1000 + int(micros) // 1000) if stored else None
+        with as_written_here(keys.replay()):
+            return _job(stored, int(seconds) * 1000 + int(micros) // 1000) if stored else None
 
     async def save(self, job: ReplayJob, expected_version: int, *, new: bool = False) -> bool:
         """See ``ports.Replays.save``."""

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from relay.adapters.redis import keys
-from relay.adapters.redis.connect import Client
+from relay.adapters.redis.connect import Client, as_written_here
 from relay.adapters.redis.options import StoreOptions
 from relay.core.event import EntryClass, StreamKey, Trimmed
 
@@ -33,7 +33,8 @@ class RedisBounds:
             [("TIME",), ("MEMORY", "USAGE", name), ("XRANGE", name, "-", "+", "COUNT", 1)]
         )
         now_ms = int(seconds) * 1000 + int(micros) // 1000
-        died_ms = int(oldest[0][1].get(b"d", now_ms)) if oldest else now_ms
+        with as_written_here(name):
+            died_ms = int(oldest[0][1].get(b"d", now_ms)) if oldest else now_ms
         fullness = max((now_ms - died_ms) / max_age, int(used or 0) / max_bytes)
         if fullness <= 1:
             return Trimmed(0, fullness)
@@ -51,7 +52,9 @@ class RedisBounds:
     async def trim_reports(self, destination: str) -> Trimmed:
         """See ``ports.Bounds.trim_reports``. The age of an incident is that of the last line in its log."""
         options = self._options
-        numbers = sorted(int(number) for number in await self._client.run("HKEYS", keys.incidents(destination)))
+        name = keys.incidents(destination)
+        with as_written_here(name):
+            numbers = sorted(int(number) for number in await self._client.run("HKEYS", name))
         past = numbers[:-1]  # the latest may be open
         if not past:
             return Trimmed(0, 0.0)
@@ -68,7 +71,7 @@ class RedisBounds:
                 break
             too_many, gone = too_many - size, gone + 1
         if gone:
-            await self._client.run("HDEL", keys.incidents(destination), *past[:gone])
+            await self._client.run("HDEL", name, *past[:gone])
             await self._client.run("UNLINK", *logs[:gone])
         return Trimmed(gone, sum(sizes) / options.reports_bytes)
 

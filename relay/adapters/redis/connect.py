@@ -198,6 +198,15 @@ def foreign_errors() -> Iterator[None]:
         raise _translated(exc) from exc
 
 
+@contextmanager
+def as_written_here(key: str) -> Iterator[None]:
+    """Reading what we wrote. What cannot be read was written by somebody else: a damaged key, and no bug."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError) as exc:
+        raise StoreMisused(f"{key} is damaged ({type(exc).__name__})") from exc
+
+
 # What a server says first → what it means. Order does not matter: no prefix starts another.
 ANSWERS = {
     "OOM": StoreTrouble.FULL,

@@ -7,7 +7,7 @@ from typing import Any
 
 from relay.adapters.redis import keys, memo
 from relay.adapters.redis.codec import Codec, Locked, Undecodable
-from relay.adapters.redis.connect import Client
+from relay.adapters.redis.connect import Client, as_written_here
 from relay.core.event import DeadLetter, EntryClass, StreamKey
 
 PAGE = 500
@@ -29,7 +29,8 @@ class RedisDeadLetters:
             page = await self._range(destination, position, "+", PAGE if reason else limit - len(found))
             if not page:
                 break
-            letters = [self._letter(destination, id_, fields) for id_, fields in page]
+            with as_written_here(keys.dead(destination)):
+                letters = [self._letter(destination, id_, fields) for id_, fields in page]
             found += [letter for letter in letters if not reason or letter.reason == reason]
             position = f"({letters[-1].id}"
         return found[:limit]
@@ -39,7 +40,8 @@ class RedisDeadLetters:
         if not _is_id(letter_id):
             return None
         page = await self._range(destination, letter_id, letter_id, 1)
-        return self._letter(destination, *page[0]) if page else None
+        with as_written_here(keys.dead(destination)):
+            return self._letter(destination, *page[0]) if page else None
 
     async def requeue(self, destination: str, ids: Sequence[str], *, released: bool = False) -> int:
         """See ``ports.DeadLetters.requeue``. What the intake could not read has no stream to go back to."""

@@ -287,7 +287,7 @@ class EmbeddedValkey:
         client = self._client()
         try:
             return int((await client.run("INFO", "server")).get("process_id", 0))
-        except StoreUnavailable:
+        except (StoreUnavailable, StoreMisused):
             return 0
         finally:
             await client.close()

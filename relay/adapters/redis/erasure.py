@@ -8,7 +8,7 @@ from typing import Any
 
 from relay.adapters.redis import keys
 from relay.adapters.redis.codec import Codec, Undecodable
-from relay.adapters.redis.connect import Client
+from relay.adapters.redis.connect import Client, as_written_here
 from relay.core.erasure import Kept, Place, Swept
 from relay.core.event import EntryClass, StreamKey
 
@@ -27,7 +27,8 @@ class RedisErasure:
     async def places(self) -> list[Place]:
         """See ``ports.Erasure.places``. Also what was owed to destinations that are configured no more."""
         members = sorted(member.decode() for member in await self._client.run("SMEMBERS", keys.streams()))
-        pairs = [(name, EntryClass(klass)) for name, _, klass in (member.rpartition(":") for member in members)]
+        with as_written_here(keys.streams()):
+            pairs = [(name, EntryClass(klass)) for name, _, klass in (member.rpartition(":") for member in members)]
         found = [Place(Kept.OWED, name, klass) for name, klass in pairs]
         found += [Place(Kept.LETTERS, name) for name in (*dict.fromkeys(name for name, _ in pairs), keys.INTAKE)]
         found += [Place(Kept.ARCHIVE, klass=klass) for klass in EntryClass]

@@ -52,6 +52,7 @@ class Facts:
     stranded: Mapping[str, int] = field(default_factory=dict)  # ``destination:class`` nobody configured → owed
     key_ids: Sequence[str] = ()  # listed encryption keys, the one that seals first
     locked: Mapping[str, str] = field(default_factory=dict)  # id of a key that is missing → where it is needed
+    damaged: Sequence[str] = ()  # keys that do not hold what the relay keeps there
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +77,37 @@ async def examine(
     names += [keys.dead(name) for name in dict.fromkeys(stream.destination for stream in streams)]
     info = await client.run("INFO")
     settings = {name: value for name in SETTINGS if (value := await _setting(client, name)) is not None}
-    last_ids = {}
+    last_ids: dict[str, int] = {}
+    damaged: list[str] = []
     for name in names:
-        newest = await client.run("XREVRANGE", name, "+", "-", "COUNT", 1)
-        if newest:
-            last_ids[name] = int(newest[0][0].partition(b"-")[0])
-    stranded = await _stranded(client, streams)
+        try:
+            newest = await client.run("XREVRANGE", name, "+", "-", "COUNT", 1)
+        except StoreMisused:
+            damaged.append(name)
+        else:
+            last_ids |= {name: int(newest[0][0].partition(b"-")[0])} if newest else {}
+    stranded = await _stranded(client, streams, damaged)
     seconds, micros = await client.run("TIME")
     server_ms = int(seconds) * 1000 + int(micros) // 1000
     key_ids = [key_id(key) for key in options.encryption_keys]
     locked = await vault.unlisted(client, {*key_ids, *options.lost_keys})
-    return judge(Facts(info, settings, server_ms, host_ms(), last_ids, options.replicas, stranded, key_ids, locked))
+    facts = Facts(info, settings, server_ms, host_ms(), last_ids, options.replicas, stranded, key_ids, locked, damaged)
+    return judge(facts)
 
 
-async def _stranded(client: Client, streams: Sequence[StreamKey]) -> dict[str, int]:
+async def _stranded(client: Client, streams: Sequence[StreamKey], damaged: list[str]) -> dict[str, int]:
     """Streams of destinations that are not configured (any more) and are still owed something."""
     known = {f"{stream.destination}:{stream.klass.value}" for stream in streams}
     names = {member.decode() for member in await client.run("SMEMBERS", keys.streams())} - known
     owed = {}
     for name in sorted(names):
         destination, _, klass = name.rpartition(":")
-        owed[name] = int(await client.run("XLEN", keys.owed(StreamKey(destination, EntryClass(klass)))))
+        if klass in tuple(EntryClass):
+            key = keys.owed(StreamKey(destination, EntryClass(klass)))
+            try:
+                owed[name] = int(await client.run("XLEN", key))
+            except StoreMisused:
+                damaged.append(key)
     return {name: count for name, count in owed.items() if count}
 
 
@@ -124,6 +135,7 @@ def judge(facts: Facts) -> Health:
         _replicas,
         _intsets,
         _encryption,
+        _damages,
     )
     return Health(tuple(look(facts) for look in looks), durability.text)
 
@@ -238,6 +250,15 @@ def _strandings(facts: Facts) -> Finding:
         text = f"owed to destinations that are not configured: {listed}; nobody sends these until they are again"
         return Finding(Level.WARNING, "destinations", text)
     return Finding(Level.OK, "destinations", "everything owed has a destination")
+
+
+def _damages(facts: Facts) -> Finding:
+    if facts.damaged:
+        text = (
+            f"{', '.join(facts.damaged)}: not what the relay keeps there; nothing is sent to these until it is mended"
+        )
+        return Finding(Level.WARNING, "keys", text)
+    return Finding(Level.OK, "keys", "what is owed and what is dead can be read")
 
 
 def _replicas(facts: Facts) -> Finding:

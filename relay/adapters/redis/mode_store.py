@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from relay.adapters.redis import keys, memo
-from relay.adapters.redis.connect import Client
+from relay.adapters.redis.connect import Client, as_written_here
 from relay.adapters.redis.options import StoreOptions
 from relay.core.delivery.mode import REACH_MS, Mode, ModeRecord
 from relay.core.event import EntryClass, Lapsed, StreamKey
@@ -57,14 +57,8 @@ class RedisModes:
         stored: dict[bytes, bytes] = await self._client.run("HGETALL", keys.mode(destination))
         if not stored:
             return None
-        numbers = {name: int(stored.get(name.encode(), 0)) for name in ("version", "since_ms", "until_ms", "closed")}
-        return ModeRecord(
-            mode=Mode(stored[b"mode"].decode()),
-            version=numbers["version"],
-            since_ms=numbers["since_ms"],
-            until_ms=numbers["until_ms"],
-            closed=bool(numbers["closed"]),
-        )
+        with as_written_here(keys.mode(destination)):
+            return _record(stored)
 
     async def save(self, destination: str, record: ModeRecord, expected_version: int) -> bool:
         """See ``ports.ModeStore.save``."""
@@ -140,6 +134,17 @@ class RedisModes:
         )
         leads = [memo.received_ms(fields.get(b"m", b"")) - _ms(id_.decode()) for id_, fields in (*first, *last)]
         return max(0, 0, *leads), length, last[0][0].decode() if last else ""
+
+
+def _record(stored: Mapping[bytes, bytes]) -> ModeRecord:
+    numbers = {name: int(stored.get(name.encode(), 0)) for name in ("version", "since_ms", "until_ms", "closed")}
+    return ModeRecord(
+        mode=Mode(stored[b"mode"].decode()),
+        version=numbers["version"],
+        since_ms=numbers["since_ms"],
+        until_ms=numbers["until_ms"],
+        closed=bool(numbers["closed"]),
+    )
 
 
 def _window(seen: Seen) -> Window:

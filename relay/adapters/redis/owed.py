@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from relay.adapters.redis import attempts, keys, memo, vault
 from relay.adapters.redis.codec import Codec, Locked, Undecodable
-from relay.adapters.redis.connect import Client
+from relay.adapters.redis.connect import Client, as_written_here
 from relay.adapters.redis.options import StoreOptions
 from relay.adapters.redis.state import StoreState
 from relay.core.errors import StoreMisused, StoreUnavailable
@@ -73,7 +73,8 @@ class RedisOwed:
         self, stream: StreamKey, lane: Lane, limit: int, max_bytes: int, *, probe: bool = False
     ) -> Claimed | None:
         """See ``ports.Owed.claim``."""
-        names = [keys.owed(self._known(stream)), keys.leases(stream), keys.mark(stream)]
+        names = [make(self._known(stream)) for make in (keys.owed, keys.leases, keys.mark, keys.books)]
+        names.append(keys.dead(stream.destination))
         encoded = max(1, max_bytes // ENCODED_SHARE)
         live_age_ms = 0 if probe else self._options.live_age_ms
         args = (lane.value, limit, encoded, self._options.lease_ms, live_age_ms)
@@ -156,7 +157,10 @@ class RedisOwed:
         replies = iter(await self._client.many(commands))
         (seconds, micros), memory = next(replies), next(replies)
         dead = {name: int(next(replies)) for name in destinations}
-        looks = [self._survey_of(stream, *(next(replies) for _ in range(5))) for stream in self._streams]
+        looks = []
+        for stream in self._streams:
+            with as_written_here(f"what is kept of {stream}"):
+                looks.append(self._survey_of(stream, *(next(replies) for _ in range(5))))
         return StoreSurvey(
             streams=await self._with_oldest(looks),
             dead=dead,

@@ -10,7 +10,7 @@ from typing import Any
 
 from relay.adapters.redis.connect import Client
 from relay.adapters.redis.options import StoreOptions
-from relay.core.errors import StoreTrouble, StoreUnavailable
+from relay.core.errors import StoreMisused, StoreTrouble, StoreUnavailable
 from relay.core.notices import StoreLost, StoreRestored
 from relay.ports import Clock, Tell
 
@@ -138,6 +138,8 @@ class Watch:
                 await self._verify()
         except StoreUnavailable as exc:
             trouble, detail = exc.trouble, exc.detail
+        except StoreMisused as exc:  # its description is damaged, or a proxy answers in its place
+            trouble, detail = StoreTrouble.AWAY, f"it refused: {exc}"
         before, self._state.trouble, self._state.detail = self._state.trouble, trouble, detail
         if trouble is not None and trouble is not before:
             self._since = self._since if self._since is not None else self._clock.monotonic()

@@ -12,7 +12,7 @@ from relay.adapters.redis.archive import RedisArchive, RedisReplays
 from relay.adapters.redis.bounds import RedisBounds
 from relay.adapters.redis.codec import SHIPPED, Codec, SealingCodec, load_dictionaries
 from relay.adapters.redis.confirm import Confirmed
-from relay.adapters.redis.connect import Client
+from relay.adapters.redis.connect import Client, as_written_here
 from relay.adapters.redis.dead_letters import RedisDeadLetters
 from relay.adapters.redis.erasure import RedisErasure
 from relay.adapters.redis.gate_store import RedisGates
@@ -110,7 +110,8 @@ class RedisStore:
         if self._options.replicas:
             info: dict[str, Any] = await self.client.run("INFO")
             self._confirmed.confirm_with(waitaof=knows_waitaof(info), own_file=bool(info.get("aof_enabled")))
-        self._digest_key = bytes.fromhex(meta[b"digest_key"].decode())
+        with as_written_here(keys.meta()):
+            self._digest_key = bytes.fromhex(meta[b"digest_key"].decode())
         self.inbox.forget_digests()
 
     async def _agree_on_keys(self) -> None:

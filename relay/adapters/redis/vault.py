@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 
 from relay.adapters.redis import keys
 from relay.adapters.redis.codec import CIPHER
-from relay.adapters.redis.connect import Client
+from relay.adapters.redis.connect import Client, as_written_here
 from relay.core.event import EntryClass, StreamKey
 
 FIELD = b"key:"
@@ -48,7 +48,8 @@ async def unlisted(client: Client, listed: Collection[str]) -> dict[str, str]:
 
 async def _unlisted_ids(client: Client, listed: Collection[str]) -> list[str]:
     stored: dict[bytes, bytes] = await client.run("HGETALL", keys.meta())
-    in_use = {name for name, state in stored.items() if name.startswith(FIELD) and int(state) != RETIRED}
+    with as_written_here(keys.meta()):
+        in_use = {name for name, state in stored.items() if name.startswith(FIELD) and int(state) != RETIRED}
     return sorted({name.removeprefix(FIELD).decode() for name in in_use} - set(listed))
 
 

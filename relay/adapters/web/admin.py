@@ -20,7 +20,7 @@ from relay.adapters.web.admin_standby import StandbyRoutes
 from relay.adapters.web.admin_status import status_document
 from relay.adapters.web.admin_trace import Look, trace_routes
 from relay.adapters.web.openapi import document
-from relay.core.errors import StoreUnavailable
+from relay.core.errors import StoreMisused, StoreUnavailable
 from relay.core.event import JsonObject
 from relay.engine.eraser import Eraser
 from relay.engine.replay import Replayer
@@ -208,6 +208,8 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     except Declined as problem:
         headers = {"WWW-Authenticate": "Bearer"} if problem.status == web.HTTPUnauthorized.status_code else None
         return declined(problem, headers)
+    except StoreMisused as refusal:  # a damaged key
+        return declined(Declined(503, "store_unavailable", f"The store refused: {refusal}"), None)
     except StoreUnavailable as trouble:
         no_store = Declined(503, trouble.trouble.value, f"The store cannot do that now: {trouble}.")
         return declined(no_store, {"Retry-After": str(trouble.retry_after)})

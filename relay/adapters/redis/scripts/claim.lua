@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Lease the oldest claimable entries of one lane: what is left of a due lease, or a gap between leases. Where a mode has
 -- set a window (see mode), only what lies in it; the store itself sees to it, whatever a replica believes.
--- KEYS  owed, leases, mark
+-- What could not be settled is not handed out: with a damaged key it would be sent for nothing, at each start anew.
+-- KEYS  owed, leases, mark, books, dead
 -- ARGV  lane (live or backlog), entries at most, bytes of e at most, lease in ms, age in ms at which an entry is no
 --       longer live
 -- Reply {now, first id, last id, number, due, time of first claim, 1 when fresh (nobody held it before) + 2 when it ends
@@ -11,10 +12,12 @@ local MOST, PAGE = 1000, 200 -- entries that came old and are passed in one clai
 local owed, leases, mark_key = KEYS[1], KEYS[2], KEYS[3]
 local lane, limit, max_bytes = ARGV[1], whole(ARGV[2], 1, 10000), whole(ARGV[3], 1, BOUND)
 local lease_ms, live_age = whole(ARGV[4], 1, BOUND), whole(ARGV[5], 0, BOUND)
-if not (limit and max_bytes and lease_ms and live_age) or (lane ~= 'live' and lane ~= 'backlog') or #KEYS ~= 3 then
+if not (limit and max_bytes and lease_ms and live_age) or (lane ~= 'live' and lane ~= 'backlog') or #KEYS ~= 5 then
   return refuse('claim: lane, limit, bytes, lease and age were expected')
 end
 local now = now_ms()
+call('HLEN', KEYS[4])
+call('XLEN', KEYS[5])
 if call('XLEN', owed) == 0 then return { now } end
 local stood = call('HMGET', mark_key, 'id', 'from', 'to', 'standing', 'left')
 local mark_id, low, high = stood[1] or '0-0', stood[2] or '0-0', stood[3] or '+'
