@@ -50,15 +50,14 @@ async def look(store: RedisStore, stream: StreamKey) -> StreamSurvey:
 
 async def failed_over(store: RedisStore) -> tuple[int, int]:
     """At the first try; in each stream one entry is from before. Pages looked at, and how many arrived meanwhile."""
-    numbers = itertools.count()
+    numbers, since_ms = itertools.count(), SystemClock().now_ms() - 60_000
     await store.modes.save("shop", ModeRecord(Mode.STANDBY), 0)
     for stream in (ORDERS, VIEWS):
-        await owe(store, stream, numbers, 1, age_ms=60_000)
+        await owe(store, stream, numbers, 1, age_ms=600_000)
         for _ in range(STOOD // 500):
             await owe(store, stream, numbers, 500, age_ms=5_000)
     flooded = Flooded(store, numbers)
     modes = RedisModes(flooded, StoreOptions())  # type: ignore[arg-type]
-    since_ms = SystemClock().now_ms() - 30_000
     assert await modes.save("shop", ModeRecord(Mode.FAILOVER, since_ms=since_ms), 1), "the very first time"
     return flooded.pages, flooded.pages * ARRIVING
 
