@@ -229,8 +229,8 @@ def test_half_a_minute_of_outage_drains_as_fast_as_tiktok_takes_it(tmp_path: Pat
 def test_ten_minutes_of_outage_drain_as_fast_as_tiktok_takes_it(tmp_path: Path) -> None:
     """Nobody tells the relay that TikTok is back, nor how many calls it takes now.
 
-    The first second above the limit is how it learns; after that it stays below. All is as configured by default but the
-    size of a batch: full ones are 10,000 events a second, more than some machines with two cores map while they play
-    TikTok and the shop as well, and what is measured here is how well calls are used.
+    The first second above the limit is how it learns; after that it stays below. All is as configured by default but
+    the size of a batch: full ones are 10,000 events a second, more than some machines with two cores map while they
+    play TikTok and the shop as well, and what is measured here is how well calls are used.
     """
     check(play(tmp_path, 600.0, 250, wake=False, patience=600.0), GATE_S + LADDER_S, 1)
