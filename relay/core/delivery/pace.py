@@ -18,6 +18,9 @@ KEPT = 0.95
 HELD_S, TRUST_S = 120.0, 6.0
 """Nothing above a learned limit is tried for so long, and for so long for each call it was learned from: a try costs a
 pause, and a limit rarely rises within a drain; but one seen on two calls may be nobody's limit."""
+PROVED_S = 10.0
+"""A learned limit that held for so long is not doubted for one refusal: calls that are late on their way arrive with
+the next ones. Refused again sooner, it is too high."""
 REGAINED = 1.05
 
 
@@ -31,6 +34,8 @@ class Pace:
         self._started = deque[float](maxlen=max(1, int(calls_per_s)))
         self._taken = deque[float](maxlen=2 * max(1, int(calls_per_s)))  # starts, without those known to have failed
         self._held_until = 0.0
+        self._troubled_at = float("-inf")  # when the last trouble began
+        self._excused = False  # whether the one under way teaches nothing
 
     def wait(self, now: float) -> float:
         """Seconds until the next call may start."""
@@ -66,7 +71,10 @@ class Pace:
         same trouble; the later it was refused, the less of the second before belongs to a window that was over.
         """
         taken = sum(started - 1.0 < at <= started for at in self._taken)
-        if taken:
+        if not again:
+            self._excused = self._held_until > now >= self._troubled_at + PROVED_S
+            self._troubled_at = now
+        if taken and not self._excused:
             self.rate = min(self._ceiling, max(1.0, min(self.rate * (1.0 if again else KEPT), taken * KEPT)))
             self._held_until = now + min(HELD_S, taken * TRUST_S)
 

@@ -84,3 +84,18 @@ def test_a_refusal_with_nothing_taken_before_it_teaches_no_rate() -> None:
     pace.failed(10.0)
     pace.throttled(10.0, 10.2)
     assert pace.rate == 1000.0
+
+
+def test_one_refusal_does_not_shake_a_limit_that_held_but_a_second_one_does() -> None:
+    pace = Pace(1000.0)
+    run(pace, 20, 20)
+    learned = pace.rate
+    for late in (1032.0, 1036.0):  # seconds in which few calls had left before one was refused
+        for call in range(8):
+            pace.started(late + call / 20)
+        pace.failed(late + 0.35)
+        pace.throttled(late + 0.35, late + 0.5)
+        pace.throttled(late + 0.34, late + 0.5, again=True)
+        if late < 1035:
+            assert pace.rate == learned, "calls came late, and all at once"
+    assert pace.rate < 10
