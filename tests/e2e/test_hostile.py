@@ -8,7 +8,8 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from itertools import count
+from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import pytest
@@ -109,25 +110,45 @@ def beside(name: str, relay: Relay, seconds: float, folder: Path) -> tuple[list[
     return honest.seconds, answers
 
 
-def besieged(relay: Relay, seconds: float, folder: Path) -> dict[str, float]:
-    """Every attack, one after the other; between them the honest sender is alone, or among harmless clients.
+@dataclass
+class Siege:
+    """What the honest sender waited: alone, among harmless clients, and beside each attack."""
 
-    Returns how many times longer the slowest hundredth waits beside each attack than when it is alone.
-    """
+    alone: list[float]
+    harmless: list[float]
+    attacks: dict[str, list[float]]
+
+    @property
+    def late(self) -> set[str]:
+        """Attacks beside which the slowest hundredth waits too long, next to being alone."""
+        most = TIMES * max(p99(self.alone), NOISE_S)
+        return {name for name, waited in self.attacks.items() if p99(waited) > most}
+
+    @property
+    def late_in_all(self) -> bool:
+        """Whether it waits too long beside all attacks together, next to being among harmless clients.
+
+        Those keep the machine as busy; in a second and a half an attack, whatever else it does decides the rest.
+        """
+        return p99(list(chain(*self.attacks.values()))) > TIMES * max(p99(self.harmless), NOISE_S)
+
+
+def besieged(relay: Relay, seconds: float, folder: Path) -> Siege:
+    """Every attack, one after the other; between them the honest sender is alone, or among harmless clients."""
     assert relay.child is not None
-    alone: list[float] = []
-    storm: dict[str, list[float]] = {}
-    for number, name in enumerate(("harmless", *ATTACKS)):
+    siege = Siege([], [], {})
+    for number, name in enumerate(ATTACKS):
         if number % 3 == 0:
-            alone += by_itself(relay, seconds)
-        storm[name], answers = beside(name, relay, seconds, folder)
+            siege.alone += by_itself(relay, seconds)
+            siege.harmless += beside("harmless", relay, seconds, folder)[0]
+        siege.attacks[name], answers = beside(name, relay, seconds, folder)
         peak = peak_rss_mb(relay.child.pid)
-        print(f"{name:8} p99 {p99(storm[name]) * 1e3:6.1f} ms, VmHWM {peak:.0f} MB, answered {answers}")
-        assert name == "harmless" or answers.keys() <= REFUSALS, (name, answers)
+        print(f"{name:8} p99 {p99(siege.attacks[name]) * 1e3:6.1f} ms, VmHWM {peak:.0f} MB, answered {answers}")
+        assert answers.keys() <= REFUSALS, (name, answers)
         assert answers, name
         assert peak < LIMIT_MB
-    print(f"alone    p99 {p99(alone) * 1e3:6.1f} ms")
-    return {name: p99(waited) / max(p99(alone), NOISE_S) for name, waited in storm.items()}
+    print(f"alone    p99 {p99(siege.alone) * 1e3:6.1f} ms, harmless p99 {p99(siege.harmless) * 1e3:6.1f} ms")
+    return siege
 
 
 def by_itself(relay: Relay, seconds: float) -> list[float]:
@@ -164,25 +185,20 @@ def besieged_relay(folder: Path) -> Iterator[Relay]:
             relay.stop()
 
 
-def endured(relay: Relay, seconds: float, folder: Path) -> None:
-    found = besieged(relay, seconds, folder)
-    late = {name for name, times in found.items() if times > TIMES}
-    if late:  # once more, if need be: whatever else the machine did then decided the slowest hundredth
-        again = besieged(relay, seconds, folder)
-        late = {name for name in late if again[name] > TIMES}
-    assert not late, found
-
-
 @pytest.mark.alone
 @pytest.mark.e2e
 @pytest.mark.timeout(180)
 def test_a_short_siege(tmp_path: Path) -> None:
     with besieged_relay(tmp_path) as relay:
-        endured(relay, 1.5, tmp_path)
+        # Twice, if need be: in so short a time, whatever else the machine does decides the slowest hundredth.
+        assert not besieged(relay, 1.5, tmp_path).late_in_all or not besieged(relay, 1.5, tmp_path).late_in_all
 
 
 @pytest.mark.proof
 @pytest.mark.timeout(1200)
 def test_a_long_siege(tmp_path: Path) -> None:
+    """Beside each attack by itself. What was late once must not be late again."""
     with besieged_relay(tmp_path) as relay:
-        endured(relay, 30.0, tmp_path)
+        siege = besieged(relay, 30.0, tmp_path)
+        assert not siege.late_in_all
+        assert not siege.late or not siege.late & besieged(relay, 30.0, tmp_path).late
