@@ -64,8 +64,8 @@ def refuse(problems: list[str], code: int) -> NoReturn:
 async def running(loaded: Loaded, role: str, *, sandbox: bool, patience: Patience | None = None) -> int:
     """The relay, and in the sandbox the simulator, until a signal; the exit code. ``patience``: with incidents."""
     # What is loaded now lives for ever, and what a request makes dies with it: looking for cycles among them every 700
-    # objects costs a sixth of intake (measured). Connections that are cut do leave some, and everybody waits while they are
-    # cleared away: fifty thousand objects at once are a tenth of a second on a slow machine.
+    # objects costs a sixth of intake (measured). Connections that are cut do leave some, and everybody waits while
+    # they are cleared away: fifty thousand objects at once are a tenth of a second on a slow machine.
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
