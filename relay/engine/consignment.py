@@ -19,7 +19,7 @@ from relay.core.notices import CallAnswered, CallsPaused, ItemsRemarked, PaceCha
 from relay.core.tiktok.reply import Call, Reply
 from relay.core.tiktok.verdict import Judgement, Stored, Verdict, judge
 from relay.engine.gatekeeper import Gatekeeper
-from relay.engine.second_look import SecondLook
+from relay.engine.second_look import LONG_S, SecondLook
 from relay.engine.settle import Settling
 from relay.engine.standby import Standby
 from relay.engine.suppression import Suppression
@@ -27,7 +27,7 @@ from relay.ports import Clock, Sender, Tell
 
 SLICE = 100
 """Entries mapped before intake gets its turn on the event loop: about 4 ms, unless they are of the dearest kind."""
-STEP, LONG_S = 10, 0.005
+STEP = 10
 """After every so many entries the clock is asked whether it has been too long already."""
 OLDEST_MS = 600_000
 """What was judged sendable longer ago is given back and judged again: the machine may have slept between two calls.

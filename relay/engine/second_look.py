@@ -11,6 +11,7 @@ from relay.engine.suppression import Suppression
 from relay.ports import Clock
 
 LONG_S = 0.005
+"""Reading entries gives others their turn after so long."""
 
 
 class SecondLook:

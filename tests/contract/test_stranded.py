@@ -199,12 +199,17 @@ async def test_what_is_on_the_way_when_a_key_is_damaged_is_sent_once_and_settled
     assert scene.warned == {"shop"}
 
 
+async def sent_once_and_refused(scene: Scene) -> None:
+    """One is owed and leaves in a call; what came of that is refused by the store, and told."""
+    await scene.owe(SHOP)
+    await scene.until(lambda: scene.warned == {"shop"})
+
+
 async def test_a_reply_that_a_damaged_gate_cannot_note_changes_nothing_else(scene: Scene) -> None:
     key = keys.gate("shop")
     scene.during, scene.reply = partial(scene.damage, key), REVOKED
-    await scene.owe(SHOP)
     async with scene.delivering():
-        await scene.until(lambda: scene.warned == {"shop"})
+        await sent_once_and_refused(scene)
         await scene.owe(OTHER)
         await scene.until(lambda: scene.delivered["other"] == 1)
         assert scene.calls["shop"] == 1
@@ -216,9 +221,8 @@ async def test_a_reply_that_a_damaged_gate_cannot_note_changes_nothing_else(scen
 async def test_where_a_refused_settlement_ends_nothing_no_more_is_sent_either(scene: Scene) -> None:
     key = keys.dead("shop")
     scene.during, scene.reply = partial(scene.damage, key), TIMEOUT
-    await scene.owe(SHOP)
     async with scene.delivering():
-        await scene.until(lambda: scene.warned == {"shop"})
+        await sent_once_and_refused(scene)
         await scene.owe(SHOP)
         await asyncio.sleep(5 * LOOK_S)
         assert scene.calls["shop"] == 1
