@@ -26,6 +26,7 @@ from relay.core.forecast import cohorts
 from relay.simulator.traffic import traffic
 from tests.contract.conftest import ORDERS, STREAMS, VIEWS
 from tests.contract.valkey import valkey_server
+from tests.contract.yardstick import limit_us
 from tests.twins.clock import FakeClock
 
 DAY_MS = 86_400_000
@@ -289,7 +290,7 @@ async def test_shedding_goes_in_pieces_below_ten_milliseconds(running_valkey: Pa
         await store.inbox.append([NewEntry(VIEWS, f"s{start + at}", raws[at % 100], now, "web") for at in range(500)])
     for _ in range(16):
         assert await store.owed.claim(VIEWS, Lane.LIVE, 50, 10**9) is not None
-    await client.run("CONFIG", "RESETSTAT")
+    limit = await limit_us(store)
     counts = []
     while (piece := await store.overflow.shed()) is not None:
         counts.append(piece.count)
@@ -298,8 +299,8 @@ async def test_shedding_goes_in_pieces_below_ten_milliseconds(running_valkey: Pa
     survey = (await store.owed.survey()).streams[1]
     assert (survey.owed, survey.leased, survey.unbalanced) == (800, 800, 0)
     stats = (await client.run("INFO", "commandstats"))["cmdstat_evalsha"]
-    print(f"{stats['usec_per_call']:.0f} us a piece")
-    assert stats["usec_per_call"] < 10_000
+    print(f"{stats['usec_per_call']:.0f} us a piece of at most {limit:.0f}")
+    assert stats["usec_per_call"] < limit
     await client.run("FLUSHALL")
     await store.close()
 
@@ -315,7 +316,7 @@ async def test_a_long_standby_is_measured_and_lapses_in_pieces_below_ten_millise
         new = [NewEntry(VIEWS, f"l{start + at}", raws[at % 100], old + start, "web") for at in range(500)]
         await store.inbox.append(new)
     await store.modes.save("shop", ModeRecord(Mode.STANDBY), 0)
-    await client.run("CONFIG", "RESETSTAT")
+    limit = await limit_us(store)
     assert await store.modes.save("shop", ModeRecord(Mode.FAILOVER, since_ms=old + 2_500), 1)
     assert (await store.owed.survey()).streams[1].standing == 2_500
     lapsed = 0
@@ -326,7 +327,7 @@ async def test_a_long_standby_is_measured_and_lapses_in_pieces_below_ten_millise
     survey = (await store.owed.survey()).streams[1]
     assert (survey.owed, survey.standing, survey.unbalanced) == (2_500, 0, 0)
     stats = (await client.run("INFO", "commandstats"))["cmdstat_evalsha"]
-    assert stats["usec_per_call"] < 10_000
+    assert stats["usec_per_call"] < limit
     await client.run("FLUSHALL")
     await store.close()
 
@@ -467,16 +468,17 @@ async def test_the_intakes_own_letters_are_bounded_in_bytes_and_age(redis_store:
 async def test_a_full_group_of_real_events_stays_far_below_ten_milliseconds(redis_store: RedisStore) -> None:
     """The best of three rounds: the server shares its core with whatever else this machine does."""
     rounds = [await mean_and_slow(redis_store, number) for number in range(3)]
-    assert min(mean for mean, _ in rounds) < 10, f"{rounds}: ms a script on average, slow ones"
+    assert min(mean for mean, _ in rounds) < 1, f"{rounds}: a script's part of the limit on average, slow ones"
     assert min(slow for _, slow in rounds) <= 2, f"{rounds}: more than a hiccup of a busy machine"
 
 
 async def mean_and_slow(store: RedisStore, number: int) -> tuple[float, int]:
-    """Milliseconds a script on average, and how many took over ten, for a full group through its whole life."""
+    """A script's part of the limit on average, and how many took longer, for a full group through its whole life."""
     raws = [orjson.dumps(event) for event in itertools.islice(traffic(5, 1_764_000_000_000), 512)]
     now, streams = SystemClock().now_ms(), (VIEWS, ORDERS)
+    limit = await limit_us(store)
+    await store.client.run("CONFIG", "SET", "slowlog-log-slower-than", round(limit))
     await store.client.run("SLOWLOG", "RESET")
-    await store.client.run("CONFIG", "RESETSTAT")
     for turn in range(4):
         group = [NewEntry(streams[at % 2], f"{number}-{turn}-{at}", raw, now, "web") for at, raw in enumerate(raws)]
         await store.inbox.append(group)
@@ -490,7 +492,7 @@ async def mean_and_slow(store: RedisStore, number: int) -> tuple[float, int]:
     letters = await store.dead_letters.list("shop", limit=500)
     await store.dead_letters.requeue("shop", [letter.id for letter in letters])
     stats = await store.client.run("INFO", "commandstats")
-    return stats["cmdstat_evalsha"]["usec_per_call"] / 1000, await store.client.run("SLOWLOG", "LEN")
+    return stats["cmdstat_evalsha"]["usec_per_call"] / limit, await store.client.run("SLOWLOG", "LEN")
 
 
 async def test_no_lease_is_scanned_over(redis_store: RedisStore) -> None:
