@@ -9,7 +9,8 @@ WHITESPACE = (
     "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
     "\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-_SPACES = re.compile(f"[{re.escape(WHITESPACE)}]+")
+_WIDE_SPACES = [space for space in WHITESPACE if not space.isascii()]
+_ASCII_SPACES = "".join(space for space in WHITESPACE if space.isascii()).encode()
 _LONE = re.compile("[\ud800-\udfff]")
 
 
@@ -19,8 +20,14 @@ def trim(text: str) -> str:
 
 
 def without_space(text: str) -> str:
-    """All of JavaScript's white space removed, wherever it stands."""
-    return _SPACES.sub("", text)
+    """All of JavaScript's white space removed, wherever it stands.
+
+    Bytes and plain replacements: a regular expression takes a hundred nanoseconds for every piece that it removes.
+    """
+    if not text.isascii():
+        for space in _WIDE_SPACES:
+            text = text.replace(space, "")
+    return text.encode("utf-8", "surrogatepass").translate(None, _ASCII_SPACES).decode("utf-8", "surrogatepass")
 
 
 def utf8(text: str) -> bytes:

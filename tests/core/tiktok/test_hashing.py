@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
@@ -69,3 +71,13 @@ def test_lone_surrogates_are_replacement_characters() -> None:
     assert hashing.email("a\ud83d") == of("a\ufffd")
     assert hashing.phone("\udc005") == of("+5")
     assert hashing.place("\udc00x") == "x"
+
+
+@pytest.mark.parametrize("work", [hashing.email, hashing.phone, hashing.name, hashing.place])
+def test_long_texts_are_not_remembered(work: Callable[[str], str]) -> None:
+    known = inspect.getclosurevars(work).nonlocals["known"]
+    known.cache_clear()
+    work("1" * 257)
+    assert known.cache_info().currsize == 0
+    work("1" * 256)
+    assert known.cache_info().currsize == 1
