@@ -242,6 +242,6 @@ def test_ten_minutes_of_outage_drain_as_fast_as_tiktok_takes_it(tmp_path: Path) 
 @pytest.mark.proof
 @pytest.mark.timeout(1800)
 def test_a_limit_that_nobody_knows_is_learned(tmp_path: Path) -> None:
-    """Learned by passing it: that costs pauses, and calls below what TikTok takes, so that it is not passed again soon."""
+    """Learned by passing it: that costs pauses, and a pace below what TikTok takes, so as not to pass it again soon."""
     found = play(tmp_path, 300.0, 200, wake=False, patience=600.0)
     check(found, GATE_S + LADDER_S, LEARNING, longer=LEARNED_LONGER)
