@@ -49,9 +49,12 @@ def date_text(dice: random.Random) -> str:
     day = f"{dice.randint(0, 9999):04}-{dice.randint(0, 13):02}-{dice.randint(0, 32):02}"
     time = f"{dice.choice('Tt ')}{dice.randint(0, 25):02}:{dice.randint(0, 60):02}:{dice.randint(0, 60):02}"
     text = (
-        day + time + dice.choice(["", ".5", ".1234567890123"]) + dice.choice(["", "Z", "+05:30", "-0800", "+2", " Z"])
+        day
+        + time
+        + dice.choice(["", ".5", ".123", ".1234567890123"])
+        + dice.choice(["", "Z", "+05:30", "-0800", "+2", " Z"])
     )
-    at = dice.randrange(len(text))
+    at = dice.randint(0, len(text))
     return text if dice.random() < 0.6 else text[:at] + glued(dice, DATE_PIECES, 1) + text[at + dice.randint(0, 2) :]
 
 
