@@ -49,9 +49,10 @@ bench: $(VENV)/.dev ## ratios of the hot paths, each against a baseline of the s
 
 SEED := $(or $(SEED),$(shell echo $$RANDOM))
 
-fuzz: $(VENV)/.dev ## 50,000 events, 5,000 mappings and triggers of any shape, new ones each time
+fuzz: $(VENV)/.dev ## new events, mappings and triggers: of any shape, and against Segment's own code
 	@echo "==> Fuzzing the mapper; to see the same again: make fuzz SEED=$(SEED)"
-	@RELAY_FUZZ=new $(BIN)/python -m pytest -m proof tests/core/mapping/test_fuzz.py --hypothesis-seed=$(SEED) -p no:cacheprovider
+	@RELAY_FUZZ=$(SEED) $(BIN)/python -m pytest -m proof --hypothesis-seed=$(SEED) -p no:cacheprovider \
+		tests/core/mapping/test_fuzz.py tests/core/mapping/test_against_segment.py
 
 proof: $(VENV)/.dev ## the long proofs in full; writes proof.json
 	$(BIN)/python -m tests.proof

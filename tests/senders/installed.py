@@ -21,13 +21,17 @@ from tests.conftest import ROOT
 HERE = Path(__file__).parent
 FOLDER = ROOT / "build" / "senders"
 REQUIREMENTS = ("requirements.txt", "requirements-2.3.4.txt")
-# Its own dependencies are half of a registry, and none of them is needed to load two destinations: only its files.
+# Its own dependencies are half of a registry, and none of them is needed to load a few destinations: only their files.
 DESTINATIONS = "@segment/action-destinations@3.497.0"
 DESTINATIONS_SHA512 = "b9DztTrR1XrfBu/0UyUgTXNfv7s5gpjBPO/w7C8aW6IHsSMSMte7wNdVHzGsujJ4P43g7cKsWb5zuV2BdVn/UA=="
-WEBHOOKS = (
+FILES = (
     "package/package.json",
     "package/dist/destinations/webhook/",
     "package/dist/destinations/webhook-extensible/",
+    "package/dist/destinations/tiktok-conversions/",
+    "package/dist/destinations/tiktok-app-events/",
+    "package/dist/destinations/tiktok-offline-conversions/",
+    "package/dist/lib/hashing-utils.js",
 )
 # Without a network the answer should come soon.
 NPM = ("npm", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", "--fetch-retries=1")
@@ -49,7 +53,8 @@ def node_senders() -> Path:
     """A folder with ``node_modules``."""
     if not shutil.which("node") or not shutil.which("npm"):
         raise Unavailable("needs node and npm, which are not installed")
-    return _once("node", (HERE / "package-lock.json").read_text(encoding="utf-8") + DESTINATIONS_SHA512, _install_node)
+    pins = (HERE / "package-lock.json").read_text(encoding="utf-8") + DESTINATIONS_SHA512 + str(FILES)
+    return _once("node", pins, _install_node)
 
 
 def _once(name: str, pins: str, install: Callable[[Path], None]) -> Path:
@@ -94,6 +99,6 @@ def _install_node(folder: Path) -> None:
     if found != DESTINATIONS_SHA512:
         raise Unavailable(f"{DESTINATIONS} is not the pinned file: sha512-{found}")
     with tarfile.open(packed) as tar:
-        wanted = [one for one in tar if one.name.startswith(WEBHOOKS) and "__test__" not in one.name]
+        wanted = [one for one in tar if one.name.startswith(FILES) and "__test__" not in one.name]
         tar.extractall(folder, wanted, filter="data")
     packed.unlink()

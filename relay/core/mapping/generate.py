@@ -26,6 +26,7 @@ from relay.core.tiktok.fields.field import Field, Kind
 Gather = Callable[[JsonObject, Findings], JsonObject]
 
 _FEW = 4  # keys that are cheaper to look up one by one than to rule out together
+_PLAINLY = "return plainly(event, findings)"
 
 
 def written(plan: Plan, schema: Schema, plainly: Gather) -> Gather:
@@ -52,7 +53,7 @@ def written(plan: Plan, schema: Schema, plainly: Gather) -> Gather:
                 "try:",
                 *_indented([*body, "pass"]),
                 "except MappingError:",
-                "    return plainly(event, findings)",
+                f"    {_PLAINLY}",
                 *writer.completion(plan),
                 "return payload",
             ]
@@ -124,10 +125,9 @@ class _Writer:
             return []
         return [
             f"if not {self.bind(self._schema.is_complete)}(payload):",
-            # Demands ask for a value as it was written; one that was mapped has been admitted already.
-            "    return plainly(event, findings)"
-            if self._schema.demands_by(mapped)
-            else f"    findings.problems[:0] = {self.bind(self._schema.missing)}(payload, payload)",
+            # Demands ask for a value as written; one that was mapped was admitted. What was refused is not missing.
+            f"    if {self._schema.demands_by(mapped)} or findings.problems: {_PLAINLY}",
+            f"    findings.problems[:0] = {self.bind(self._schema.missing)}(payload, payload)",
         ]
 
     def boxes(self, boxes: Mapping[str, Mapping[str, Source]]) -> list[str]:
@@ -175,7 +175,9 @@ class _Writer:
         if required := self._schema.required_members(name):
             lines = ["before = len(findings.problems)", *lines]
             for key, message in reversed(required.items()):
-                lines += [f"if {key!r} not in box:", f"    findings.problems.insert(before, {message!r})"]
+                # Among refused members there may be one that was there, and nothing.
+                lines += [f"if {key!r} not in box:", "    if len(findings.problems) > before:", f"        {_PLAINLY}"]
+                lines += [f"    findings.problems.insert(before, {message!r})"]
         return ["box = {}", *lines, "if box:", f"    payload[{name!r}] = box"]
 
     def _put_in_box(self, name: str, member: Field) -> list[str]:

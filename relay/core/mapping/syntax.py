@@ -70,7 +70,9 @@ def root_of(mapping: Any) -> JsonObject:
     if len(members) > 1:
         raise MappingError(["The root mapping must only have a single directive object"])
     name, options = next(iter(members.items()), ("", None))
-    if type(options) is not dict and type(options) is not list:
+    if type(options) is list:
+        return {name: options}  # what is stored on a list beside its items shows nowhere
+    if type(options) is not dict:
         raise MappingError(["The root directive must be an object"])
     rest = {key: value for key, value in root.items() if key != ROOT_KEY}
-    return {name: {**members_of(options), "mapping": rest}}
+    return {name: {**options, "mapping": rest}}

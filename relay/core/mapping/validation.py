@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from relay.core.javascript.text import length
+from relay.core.mapping.json_text import encoded
 from relay.core.mapping.syntax import METADATA, directive_keys
 from relay.core.mapping.values import kind_of
 
@@ -133,8 +133,7 @@ def one_of(choices: Iterable[str]) -> Rule:
         problems = string(value, trail, checker)
         if problems or value.lower() in words:
             return problems
-        shown = json.dumps(value, ensure_ascii=False)
-        return [_problem(trail, f"should be one of {', '.join(words)} but it is {shown}")]
+        return [_problem(trail, f"should be one of {', '.join(words)} but it is {encoded(value)}")]
 
     return rule
 

@@ -38,6 +38,11 @@ def test_a_trigger_that_fails_rejects() -> None:
     assert answer == Rejected("the trigger has an empty group")
 
 
+def test_a_group_ends_in_a_token_that_can_be_read_as_a_value() -> None:
+    trigger = compile_trigger('(contains(event, )) or type = "x"')
+    assert [trigger({"event": name}) for name in ("Order", "eos")] == [False, True]
+
+
 def test_an_invalid_mapping_rejects_what_matches() -> None:
     subscription = {"subscribe": 'type = "track"', "mapping": {"event": {"@bar": 1}}}
     assert run(subscription, ORDER) == Rejected("/event has an invalid directive: @bar.")
@@ -48,6 +53,16 @@ def test_an_invalid_mapping_rejects_what_matches() -> None:
 def test_no_mapping_is_an_empty_one() -> None:
     answer = run({"subscribe": 'type = "track"', "mapping": None}, ORDER)
     assert answer == Rejected("The root value is missing the required field 'event'.")
+
+
+def test_a_list_of_nothing_is_there_and_of_the_wrong_type() -> None:
+    answer = run({"subscribe": 'type = "track"', "mapping": {"event": [{"@path": "$.missing"}]}}, ORDER)
+    assert answer == Rejected("Event Name must be a string but it was undefined.")
+    app = {"event_source": "app", "event": "Login", "app": {"app_id": [{"@path": "$.missing"}]}, "att_status": "AUTO"}
+    settings = {"accessToken": "t", "appID": "A"}
+    subscription = {"subscribe": 'type = "track"', "mapping": app}
+    answer = compile_subscription("tiktok-app-events", settings, subscription)(ORDER, 7)
+    assert answer == Rejected("Mobile App ID must be a string but it was undefined.")
 
 
 def test_a_directive_as_the_root_may_give_no_object() -> None:

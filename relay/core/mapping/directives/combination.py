@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from relay.core.mapping.budget import ITEM
-from relay.core.mapping.directives.resolver import Compile, Resolver, constant, failing
+from relay.core.mapping.directives.resolver import Compile, Resolver, failing
 from relay.core.mapping.errors import MappingError
 from relay.core.mapping.json_text import decoded, encoded
 from relay.core.mapping.values import (
@@ -68,9 +68,7 @@ def json_text(argument: Any, compiler: Compile) -> Resolver:
     if is_falsy(argument.get("value")):
         return failing('@json requires a "value" key')
     changes: dict[Any, Callable[[Any], Any]] = {"encode": encoded, "decode": decoded}
-    change = changes.get(mode) if type(mode) is str else None
-    if change is None:
-        return constant(UNDEFINED)
+    change = changes.get(mode, _nothing) if type(mode) is str else _nothing
     resolve, budget = compiler.value(argument["value"]), compiler.budget
 
     def changed(payload: Any) -> Any:
@@ -79,6 +77,11 @@ def json_text(argument: Any, compiler: Compile) -> Resolver:
         return change(value)
 
     return changed
+
+
+def _nothing(_value: Any) -> Any:
+    """What any other mode makes of a value, which is resolved in any case, and may fail."""
+    return UNDEFINED
 
 
 _TYPEOF = {"directive": "object", "array": "object", "null": "object"}

@@ -119,7 +119,7 @@ def replace(argument: Any, compiler: Compile) -> Resolver:
         value = resolve(payload)
         if type(value) is bool or is_number(value):
             value = text_of_value(value)
-        if type(value) is not str:
+        if type(value) is not str or turns is None:
             return ""
         for turn in turns:
             value = turn(value)
@@ -128,18 +128,22 @@ def replace(argument: Any, compiler: Compile) -> Resolver:
     return replaced
 
 
-def _turns(options: JsonObject, budget: Budget) -> list[Callable[[str], str]]:
-    """One or two replacements with the same flags."""
-    ignore_case = not is_falsy(_option(options, "ignorecase", otherwise=False))
-    everywhere = not is_falsy(_option(options, "global", otherwise=True))
-    pairs = [(options["pattern"], _option(options, "replacement", otherwise=""))]
+def _turns(options: JsonObject, budget: Budget) -> list[Callable[[str], str]] | None:
+    """One or two replacements with the same flags; None where an option has the wrong type (nobody checks lists)."""
+    ignore_case = _option(options, "ignorecase", otherwise=False)
+    everywhere = _option(options, "global", otherwise=True)
+    first = options["pattern"], _option(options, "replacement", otherwise="")
     second = options.get("pattern2"), _option(options, "replacement2", otherwise="")
-    if type(second[0]) is str and second[0] and type(second[1]) is str:
-        pairs.append(second)
+    if not (_are(str, *first) and _are(bool, ignore_case, everywhere)):
+        return None
+    pairs = [first, second] if second[0] and _are(str, *second) else [first]
     return [
-        _replacement(text_of_value(pattern), text_of_value(new), budget, ignore_case=ignore_case, everywhere=everywhere)
-        for pattern, new in pairs
+        _replacement(pattern, new, budget, ignore_case=ignore_case, everywhere=everywhere) for pattern, new in pairs
     ]
+
+
+def _are(kind: type, *values: Any) -> bool:
+    return all(type(value) is kind for value in values)
 
 
 def _option(options: JsonObject, name: str, *, otherwise: Any) -> Any:

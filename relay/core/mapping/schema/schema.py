@@ -108,9 +108,14 @@ class Schema:
             for demand in self._demands
             if type(given := payload.get(demand.field)) is str and given in demand.values
             for name in demand.needed
-            if name not in admitted
+            if _is_missing(name, payload, admitted)
         ]
-        return problems + [_missing_field(name) for name in self._required if name not in admitted]
+        return problems + [_missing_field(name) for name in self._required if _is_missing(name, payload, admitted)]
+
+
+def _is_missing(name: str, payload: JsonObject, admitted: JsonObject) -> bool:
+    """Segment looks before it takes a list of one for its element: a list of nothing is there, and of a wrong type."""
+    return name not in admitted and payload.get(name) != [UNDEFINED]
 
 
 def _missing_field(name: str, owner: str = "The root value") -> str:
@@ -196,7 +201,8 @@ def _record(field: Field) -> Check:
         for name, admit in checks.items():
             if name in value and (admitted := admit(value[name], findings)) is not UNDEFINED:
                 found[name] = admitted
-        findings.problems[before:before] = [text for name, text in required.items() if name not in found]
+        missing = [text for name, text in required.items() if _is_missing(name, value, found)]
+        findings.problems[before:before] = missing
         return found
 
     return check

@@ -7,7 +7,7 @@ from collections import deque
 from relay.core.javascript.numbers import number_of
 from relay.core.mapping.errors import TriggerError
 from relay.core.mapping.trigger.conditions import Condition, Subject, Value, condition, group, hole, key, member
-from relay.core.mapping.trigger.tokens import END, KEYWORD, MARK, NUMBER, STRING, WORD, Token, tokens_of
+from relay.core.mapping.trigger.tokens import END, END_TEXT, KEYWORD, MARK, NUMBER, STRING, WORD, Token, tokens_of
 
 _KEYS = frozenset({"type", "event", "name", "userId"})
 _PARENTS = frozenset({"properties", "traits", "context"})
@@ -92,7 +92,7 @@ def _group(tokens: Tokens) -> Condition:
     inner: Tokens = deque()
     while (token := _take(tokens)) != Token(MARK, ")"):
         inner.append(token)
-    inner.append(Token(END, ""))
+    inner.append(Token(END, END_TEXT))
     return _level(inner) or hole
 
 

@@ -45,6 +45,12 @@ FINE: list[tuple[Any, Any]] = [
     ({"@case": {"operator": "upper"}}, UNDEFINED),
     ({"@replace": {"pattern": "a", "value": ""}}, UNDEFINED),
     ({"@replace": {"pattern": "a", "value": {"@path": "$.list"}}}, ""),
+    ({"@replace": {"pattern": "a", "replacement": [None], "value": "x"}}, ""),
+    ({"@replace": {"pattern": "a", "replacement": None, "value": "cat"}}, "ct"),
+    ({"@replace": {"pattern": 5, "value": "x5"}}, ""),
+    ({"@replace": {"pattern": "a", "ignorecase": "yes", "value": "x"}}, ""),
+    ({"@replace": {"pattern": "a", "global": 0, "value": "x"}}, ""),
+    ({"@json": {"mode": "other", "value": {"@path": 5}}}, MappingError),
     ({"@flatten": {"separator": ".", "value": {"@path": "$.deep"}}}, {"a.b": 1}),
     ({"@merge": {"direction": "right", "objects": [{"a": 1}, {"a": {"@path": "$.missing"}}]}}, {}),
     ({"@merge": {"direction": "left", "objects": [{"a": 1}, {"a": 2, "b": 3}]}}, {"a": 1, "b": 3}),
@@ -78,3 +84,13 @@ def test_directives_without_a_first_key_are_plain_data() -> None:
     assert compile_mapping({"f": [{"_metadata": {}, "a": 1}]})({}) == {"f": [{"_metadata": {}, "a": 1}]}
     assert repr(UNDEFINED) == "UNDEFINED"
     assert not UNDEFINED
+
+
+def test_what_a_root_directive_stores_on_a_list_shows_nowhere() -> None:
+    root = {"__segment_internal_directive": {"@literal": [{"a": {"@path": "$.n"}}]}, "y": 1}
+    assert compile_mapping(root)(EVENT) == [{"a": 5}]
+
+
+def test_a_half_character_is_escaped_in_messages() -> None:
+    with pytest.raises(MappingError, match=r'but it is "decode\\ud83d"\.'):
+        compile_mapping({"f": {"@json": {"mode": "decode\ud83d", "value": 1}}})
