@@ -27,6 +27,7 @@ from relay.adapters.system import Looks, SystemChance, SystemClock, watch_secret
 from relay.adapters.web.admin import AdminParts
 from relay.app import parts
 from relay.app.doors import Door, open_admin, open_intake
+from relay.app.garbage import sweep
 from relay.app.mappings import Mappings
 from relay.app.store import Store, admin_token, open_store, store_options
 from relay.app.waiting import innermost, until_any
@@ -130,6 +131,7 @@ class Service:
         jobs: Jobs = {"store": store.watch(finish), "append": appender.run(finish), "survey": survey.run(finish)}
         if door is not None:
             jobs["door"] = door.watch(lambda: appender.queued_bytes, self._tell, finish)
+        jobs["garbage"] = sweep(finish)
         jobs["mappings"] = self._mappings.watch(self._mapping_looks, self._tell, finish)
         jobs["incidents"] = incidents.run(finish)
         if self._role == "intake":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +16,7 @@ import uvloop
 from pydantic import SecretStr
 
 from relay.app import Service
+from relay.app.garbage import settle_in
 from relay.config import Destination, Loaded, Segment, load_settings
 from relay.core.errors import ConfigError, PortUnavailable, StoreMismatch
 from relay.core.incident import Patience
@@ -63,12 +63,7 @@ def refuse(problems: list[str], code: int) -> NoReturn:
 
 async def running(loaded: Loaded, role: str, *, sandbox: bool, patience: Patience | None = None) -> int:
     """The relay, and in the sandbox the simulator, until a signal; the exit code. ``patience``: with incidents."""
-    # What is loaded now lives for ever, and what a request makes dies with it: looking for cycles among them every 700
-    # objects costs a sixth of intake (measured). Connections that are cut do leave some, and everybody waits while
-    # they are cleared away: fifty thousand objects at once are a tenth of a second on a slow machine.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    settle_in()
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

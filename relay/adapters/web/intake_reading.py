@@ -45,7 +45,7 @@ class ReadingRoom:
         self.bounds = bounds
         self.shared = 0  # what all requests hold together, but for the one in the large place
         self.large: Reading | None = None  # one request that found no room takes as much as it needs
-        self._turn = asyncio.Lock()
+        self._turn, self._last_turn = asyncio.Lock(), asyncio.Lock()
 
     @property
     def used(self) -> int:
@@ -61,8 +61,16 @@ class ReadingRoom:
 
         However many bombs are being unpacked, a turn of the loop takes as long as one piece of one of them.
         """
-        await self._turn.acquire()
-        asyncio.get_running_loop().call_soon(self._turn.release)
+        await _one_a_turn(self._turn)
+
+    async def last_turn(self) -> None:
+        """The same for bodies that are given up, which may be a thousand within a second."""
+        await _one_a_turn(self._last_turn)
+
+
+async def _one_a_turn(lock: asyncio.Lock) -> None:
+    await lock.acquire()
+    asyncio.get_running_loop().call_soon(lock.release)
 
 
 class Reading:
@@ -103,6 +111,7 @@ class Reading:
         except (HttpProcessingError, ClientPayloadError, web.RequestPayloadError):
             return Unreadable(Why.BAD_ENCODING, "")
         except TimeoutError:
+            await self._room.last_turn()
             return Unreadable(Why.TOO_SLOW, "the body came too slowly: send smaller batches, or again later")
         if isinstance(chunks, Unreadable):
             return chunks

@@ -22,7 +22,7 @@ from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict, istr
 
 from relay.adapters.web.intake_answers import JSON_HEADERS, SAFE, SUCCESS, Refusal, Success
-from relay.adapters.web.parting import LINGER_BYTES, NONSENSE, PARTING, Bin, last_words
+from relay.adapters.web.parting import LINGER_BYTES, NONSENSE, PARTING, Bin, Queue, last_words
 from relay.core.notices import ConnectionCut, Cut, RequestAnswered, RequestRefused, TaskCrashed
 from relay.ports import Tell
 
@@ -65,6 +65,7 @@ class Listener(web.Server):
         )
         self.port, self.limits, self.tell = port, limits, tell
         self.leaving = False
+        self.late = Queue(self._loop)
 
     def __call__(self) -> RequestHandler:
         """A connection that is about to open."""
@@ -285,7 +286,11 @@ class Connection(RequestHandler):
 
     def _head_is_late(self) -> None:
         self._late = None
-        self.cut(Cut.SLOW_HEAD)
+        self._listener.late.join(self._cut_late_head)
+
+    def _cut_late_head(self) -> None:
+        if self._head and self._late is None:  # it did not come after all, nor is there another one
+            self.cut(Cut.SLOW_HEAD)
 
     def _head_is_complete(self) -> None:
         self._head = 0

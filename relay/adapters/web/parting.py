@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 
 from aiohttp.http_exceptions import ContentEncodingError, LineTooLong
 
@@ -36,6 +38,26 @@ def last_words(status: int, code: str, message: str, request_id: str) -> bytes:
         fields["Retry-After"] = str(CROWDED_RETRY)
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"HTTP/1.1 {status} Refused\r\n{head}\r\n".encode() + body
+
+
+class Queue:
+    """Those whose end has come: one in each turn of the loop, so that everybody else has a turn between a thousand."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting = deque[Callable[[], None]]()
+
+    def join(self, end: Callable[[], None]) -> None:
+        """Call ``end`` after those that wait already."""
+        self._waiting.append(end)
+        if len(self._waiting) == 1:
+            self._loop.call_soon(self._next)
+
+    def _next(self) -> None:
+        end = self._waiting.popleft()
+        if self._waiting:
+            self._loop.call_soon(self._next)
+        end()
 
 
 class Bin(asyncio.Protocol):
