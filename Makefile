@@ -47,7 +47,7 @@ format: $(VENV)/.dev ## let ruff format the code
 bench: $(VENV)/.dev ## ratios of the hot paths, each against a baseline of the same run
 	$(BIN)/python -m tests.benchmarks
 
-SEED := $(or $(SEED),$(shell echo $$RANDOM))
+SEED := $(or $(SEED),$(shell echo $$RANDOM$$RANDOM))
 
 fuzz: $(VENV)/.dev ## new events, mappings and triggers: of any shape, and against Segment's own code
 	@echo "==> Fuzzing the mapper; to see the same again: make fuzz SEED=$(SEED)"

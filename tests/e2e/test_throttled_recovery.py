@@ -220,7 +220,7 @@ def check(found: dict[str, float], until_closed_s: float, seconds_above: int, lo
 def test_half_a_minute_of_outage_drains_as_fast_as_tiktok_takes_it(tmp_path: Path) -> None:
     """Small batches, so that calls are what is short and not two cores; an operator has the gate look at once.
 
-    The limit is known from the configuration: learning it costs a second or two, much in so short a drain.
+    The limit is known from the configuration: learning it costs seconds, much in so short a drain.
     """
     limit = {"RELAY_DELIVERY__CALLS_PER_SECOND": str(CALLS)}
     check(play(tmp_path, 30.0, 150, wake=True, patience=90.0, **limit), LADDER_S, 0)

@@ -9,9 +9,11 @@ WHITESPACE = (
     "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
     "\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
+_SPACES = re.compile(f"[{re.escape(WHITESPACE)}]+")
 _WIDE_SPACES = [space for space in WHITESPACE if not space.isascii()]
 _ASCII_SPACES = "".join(space for space in WHITESPACE if space.isascii()).encode()
 _LONE = re.compile("[\ud800-\udfff]")
+_NAME = 64  # characters that a person's name may have
 
 
 def trim(text: str) -> str:
@@ -22,9 +24,12 @@ def trim(text: str) -> str:
 def without_space(text: str) -> str:
     """All of JavaScript's white space removed, wherever it stands.
 
-    Bytes and plain replacements: a regular expression takes a hundred nanoseconds for every piece that it removes.
+    A regular expression takes a hundred nanoseconds and more for every piece that it removes: fine for a name, and
+    milliseconds for a text that is all blanks and letters by turns.
     """
     if not text.isascii():
+        if len(text) <= _NAME:
+            return _SPACES.sub("", text)
         for space in _WIDE_SPACES:
             text = text.replace(space, "")
     return text.encode("utf-8", "surrogatepass").translate(None, _ASCII_SPACES).decode("utf-8", "surrogatepass")
@@ -46,6 +51,16 @@ def to_units(text: str) -> bytes:
 def from_units(units: bytes) -> str:
     """The inverse of ``to_units``; halves that meet become one character."""
     return units.decode("utf-16-le", "surrogatepass")
+
+
+def has_half(text: str) -> bool:
+    """Whether it holds one half of a pair without the other."""
+    return _LONE.search(text) is not None
+
+
+def halved(text: str) -> str:
+    """Every code unit a character of its own: in a text like this, halves are found where JavaScript finds them."""
+    return text if text.isascii() else "".join(map(chr, memoryview(to_units(text)).cast("H")))
 
 
 def length(text: str) -> int:

@@ -123,12 +123,13 @@ class _Writer:
         mapped = {*plan.fields, *plan.boxes}
         if self._schema.is_surely_complete(plan.fixed, mapped):
             return []
-        return [
-            f"if not {self.bind(self._schema.is_complete)}(payload):",
-            # Demands ask for a value as written; one that was mapped was admitted. What was refused is not missing.
-            f"    if {self._schema.demands_by(mapped)} or findings.problems: {_PLAINLY}",
-            f"    findings.problems[:0] = {self.bind(self._schema.missing)}(payload, payload)",
-        ]
+        incomplete = f"if not {self.bind(self._schema.is_complete)}(payload)"
+        # Demands ask for values as they were written, and one that was refused may have been a list of nothing, which
+        # is not missing: where either can be, only the plain way can tell.
+        if self._schema.demands_by(mapped):
+            return [f"{incomplete}: {_PLAINLY}"]
+        missing = f"    findings.problems[:0] = {self.bind(self._schema.missing)}(payload, payload)"
+        return [f"{incomplete}:", f"    if findings.problems: {_PLAINLY}", missing]
 
     def boxes(self, boxes: Mapping[str, Mapping[str, Source]]) -> list[str]:
         """Lines that fill object fields. Neighbours that look into the same object are ruled out at once."""
@@ -175,8 +176,7 @@ class _Writer:
         if required := self._schema.required_members(name):
             lines = ["before = len(findings.problems)", *lines]
             for key, message in reversed(required.items()):
-                # Among refused members there may be one that was there, and nothing.
-                lines += [f"if {key!r} not in box:", "    if len(findings.problems) > before:", f"        {_PLAINLY}"]
+                lines += [f"if {key!r} not in box:", f"    if len(findings.problems) > before: {_PLAINLY}"]
                 lines += [f"    findings.problems.insert(before, {message!r})"]
         return ["box = {}", *lines, "if box:", f"    payload[{name!r}] = box"]
 

@@ -69,7 +69,7 @@ def root_of(mapping: Any) -> JsonObject:
     members = members_of(directive)
     if len(members) > 1:
         raise MappingError(["The root mapping must only have a single directive object"])
-    name, options = next(iter(members.items()), ("", None))
+    name, options = next(iter(members.items()), ("", None))  # of a list its first item, as if it were an object
     if type(options) is list:
         return {name: options}  # what is stored on a list beside its items shows nowhere
     if type(options) is not dict:

@@ -8,7 +8,7 @@ from typing import Any
 from relay.core.javascript.text import length
 from relay.core.mapping.json_text import encoded
 from relay.core.mapping.syntax import METADATA, directive_keys
-from relay.core.mapping.values import kind_of
+from relay.core.mapping.values import in_key_order, kind_of
 
 Trail = tuple[str, ...]
 
@@ -34,7 +34,8 @@ class Checker:
             return _mismatch("object", value, trail, article="an")
         if id(value) in self._fine:
             return []
-        problems = [problem for key, member in value.items() for problem in self.value(member, (*trail, key))]
+        members = in_key_order(value).items()
+        problems = [problem for key, member in members for problem in self.value(member, (*trail, key))]
         if not problems:
             self._fine.add(id(value))
         return problems

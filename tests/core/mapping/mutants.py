@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from relay.core.mapping import load_presets
@@ -15,8 +16,8 @@ from tests.core.mapping.golden import DATA, SETTINGS, Json, lines
 
 # What members become: texts, numbers, names of members, whole values, and words of triggers.
 POOL: dict[str, list[Any]] = json.loads((DATA / "mutants.json").read_text("utf-8"))
-# Lookups that find JavaScript's built-ins are undefined here (golden LANGUAGE §2.4), a list as the root directive is
-# nobody's mapping, and the golden @liquid is that of a later release than Segment's package names.
+# In mappings and triggers: lookups that find JavaScript's built-ins are undefined here (golden LANGUAGE §2.4), a list
+# as the root directive is nobody's mapping, and the golden @liquid is of a later release than Segment's package.
 LEFT_OUT = re.compile(
     r"constructor|__proto__|prototype|toString|valueOf|toLocale|hasOwn|isPrototypeOf|propertyIsEnumerable|__define|__lookup"
     r"|\.(map|join|filter|push|slice|concat|at|toFixed)\b|@liquid|__segment_internal_directive\": \[",
@@ -36,7 +37,7 @@ def golden(name: str) -> list[Json]:
 class Mutants:
     """A stream of cases, the same for the same seed and the same golden files."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: str) -> None:
         self._dice = random.Random(seed)
         self._directives, self._triggers = golden("directives"), golden("fql")
         self._custom = golden("custom-mappings")
@@ -47,22 +48,17 @@ class Mutants:
 
     def cases(self, count: int) -> list[Json]:
         """So many that Segment can be asked about: of valid JSON, and without what is left out."""
-        found: list[Json] = []
-        while len(found) < count:
-            case = self._dice.choice((self._directive, self._trigger, self._customised, self._preset))()
-            if self._askable(case):
-                found.append(case)
-        return found
+        kinds = itertools.cycle((self._directive, self._trigger, self._customised, self._preset))
+        return [self._askable(next(kinds)) for _ in range(count)]
 
     @staticmethod
-    def _askable(case: Json) -> bool:
-        try:
-            text = json.dumps(case, allow_nan=False)
-        except ValueError:
-            return False
-        return (
-            not LEFT_OUT.search(text) and isinstance(case.get("mapping", {}), dict) and isinstance(case["input"], dict)
-        )
+    def _askable(kind: Callable[[], Json]) -> Json:
+        while True:
+            case = kind()
+            rules = json.dumps([case.get(name) for name in ("mapping", "fql", "subscription")])
+            objects = type(case.get("mapping", {})) is type(case["input"]) is dict
+            if objects and not LEFT_OUT.search(rules) and _is_json(case):
+                return case
 
     def _directive(self) -> Json:
         line = self._dice.choice(self._directives)
@@ -155,6 +151,13 @@ class Mutants:
         if dice < 0.85:
             return self._dice.choice([True, False, None])
         return copy.deepcopy(self._dice.choice(POOL["heaps"]))
+
+
+def _is_json(case: Json) -> bool:
+    try:
+        return "__proto__" not in json.dumps(case, allow_nan=False)
+    except ValueError:
+        return False
 
 
 def _paths(value: Any, so_far: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from relay.core.javascript.text import length, trim
+from relay.core.javascript.text import from_units, halved, has_half, length, to_units, trim
 from relay.core.mapping.budget import ITEM, Budget
 from relay.core.mapping.directives.resolver import Compile, Resolver, constant, failing
 from relay.core.mapping.errors import MappingError
@@ -157,13 +157,15 @@ def _replacement(
     too_long = next(
         (name for name, text in (("pattern", pattern), ("replacement", new)) if length(text) > _LONGEST), None
     )
+    by_unit = has_half(pattern)
     fold = _folded if ignore_case else str
-    needle = fold(pattern)
+    needle = fold(halved(pattern) if by_unit else pattern)
 
     def replace_in(text: str) -> str:
         if too_long:
             raise MappingError([f'@replace requires a "{too_long}" less than {_LONGEST} characters'])
         budget.spend(len(text))
+        text = halved(text) if by_unit else text
         haystack = fold(text)
         pieces, done = [], 0
         found = haystack.find(needle)
@@ -174,7 +176,8 @@ def _replacement(
             pieces += [text[done:found], inserted]
             done = end
             found = haystack.find(needle, end) if everywhere else -1
-        return "".join([*pieces, text[done:]])
+        replaced = "".join([*pieces, text[done:]])
+        return from_units(to_units(replaced)) if by_unit else replaced
 
     return replace_in
 

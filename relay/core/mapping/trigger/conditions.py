@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from relay.core.javascript.numbers import number_of, text_of
+from relay.core.javascript.text import halved, has_half
 from relay.core.mapping.errors import TriggerError
 from relay.core.mapping.paths import walk
 from relay.core.mapping.values import UNDEFINED, exists, is_number
@@ -101,9 +102,12 @@ def _numeric(subject: Subject, compare: Callable[[float, float], bool], right: f
 
 
 def _textual(subject: Subject, test: Callable[[str, str], bool], part: str) -> Condition:
+    by_unit = has_half(part)  # what match() leaves of a character, for one
+    wanted = halved(part) if by_unit else part
+
     def holds(event: Mapping[str, Any]) -> bool:
         found = subject(event)
-        return type(found) is str and test(found, part)
+        return type(found) is str and test(halved(found) if by_unit else found, wanted)
 
     return holds
 

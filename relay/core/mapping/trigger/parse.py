@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections import deque
 
 from relay.core.javascript.numbers import number_of
+from relay.core.javascript.text import cut
 from relay.core.mapping.errors import TriggerError
-from relay.core.mapping.trigger.conditions import Condition, Subject, Value, condition, group, hole, key, member
+from relay.core.mapping.trigger.conditions import (
+    Condition,
+    Subject,
+    Value,
+    condition,
+    group,
+    hole,
+    key,
+    member,
+    text_of_operand,
+)
 from relay.core.mapping.trigger.tokens import END, END_TEXT, KEYWORD, MARK, NUMBER, STRING, WORD, Token, tokens_of
 
 _KEYS = frozenset({"type", "event", "name", "userId"})
@@ -150,6 +161,5 @@ def _function_subject(text: str) -> Subject | None:
 
 def _pattern(token: Token) -> tuple[str, Value]:
     """A star before the closing quote means a beginning; everything else an ending, less its first unit."""
-    value = _value(token)
-    text = value if isinstance(value, str) else token.text
-    return ("starts_with", text[:-1]) if token.text.endswith('*"') else ("ends_with", text[1:])
+    text = text_of_operand(_value(token))
+    return ("starts_with", cut(text, 0, -1)) if token.text.endswith('*"') else ("ends_with", cut(text, 1))
