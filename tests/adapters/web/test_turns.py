@@ -25,7 +25,7 @@ async def test_one_that_fails_keeps_nobody_in_the_queue() -> None:
     loop, gone, faults = asyncio.get_running_loop(), list[int](), list[object]()
     loop.set_exception_handler(lambda _, context: faults.append(context["exception"]))
     queue = Queue(loop)
-    queue.join(partial(int, "none"))
+    queue.join(partial(gone.remove, 5))
     queue.join(partial(gone.append, 1))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
