@@ -76,7 +76,8 @@ def _parsed(text: str) -> int | None:
 
 def _one_space_around(text: str) -> str:
     """Padding cut to one: that there is some makes a difference, how much does not."""
-    kept = text.strip(" ").strip(WHITESPACE)  # the usual padding first: one character is stripped faster than a set
+    # ASCII's white space is the same for bytes, and they are stripped ten times as fast.
+    kept = text.encode().strip().decode() if text.isascii() else text.strip(WHITESPACE)
     start = text.find(kept)
     return text[max(start - 1, 0) : start + len(kept) + 1]
 

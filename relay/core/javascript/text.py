@@ -35,6 +35,11 @@ def without_space(text: str) -> str:
     return text.encode("utf-8", "surrogatepass").translate(None, _ASCII_SPACES).decode("utf-8", "surrogatepass")
 
 
+def is_blank(text: str) -> bool:
+    """Whether it is nothing but white space. Told by the first character of nearly all that are not."""
+    return not text or (text[0] in WHITESPACE and not without_space(text))
+
+
 def utf8(text: str) -> bytes:
     """Bytes as a JavaScript encoder writes them: halves of a pair are joined, lone ones become U+FFFD."""
     try:

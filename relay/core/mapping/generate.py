@@ -16,7 +16,7 @@ from relay.core.mapping.budget import Budget
 from relay.core.mapping.directives.resolver import Resolver
 from relay.core.mapping.errors import MappingError
 from relay.core.mapping.paths import Steps, is_builtin, stand_in
-from relay.core.mapping.plan import Paths, Plan, Shaped, Source
+from relay.core.mapping.plan import Paths, Plan, Shaped, Source, may_list_nothing
 from relay.core.mapping.schema.coercion import Findings, scalar
 from relay.core.mapping.schema.schema import Fill, Schema
 from relay.core.mapping.values import UNDEFINED, JsonObject
@@ -124,12 +124,10 @@ class _Writer:
         if self._schema.is_surely_complete(plan.fixed, mapped):
             return []
         incomplete = f"if not {self.bind(self._schema.is_complete)}(payload)"
-        # Demands ask for values as they were written, and one that was refused may have been a list of nothing, which
-        # is not missing: where either can be, only the plain way can tell.
-        if self._schema.demands_by(mapped):
+        # Demands ask for values as they were written, and what was refused for being nothing is not missing.
+        if self._schema.demands_by(mapped) or any(may_list_nothing(plan.fields.get(n)) for n in self._schema.needed()):
             return [f"{incomplete}: {_PLAINLY}"]
-        missing = f"    findings.problems[:0] = {self.bind(self._schema.missing)}(payload, payload)"
-        return [f"{incomplete}:", f"    if findings.problems: {_PLAINLY}", missing]
+        return [f"{incomplete}: findings.problems[:0] = {self.bind(self._schema.missing)}(payload, payload)"]
 
     def boxes(self, boxes: Mapping[str, Mapping[str, Source]]) -> list[str]:
         """Lines that fill object fields. Neighbours that look into the same object are ruled out at once."""
@@ -176,8 +174,8 @@ class _Writer:
         if required := self._schema.required_members(name):
             lines = ["before = len(findings.problems)", *lines]
             for key, message in reversed(required.items()):
-                lines += [f"if {key!r} not in box:", f"    if len(findings.problems) > before: {_PLAINLY}"]
-                lines += [f"    findings.problems.insert(before, {message!r})"]
+                told = f"findings.problems.insert(before, {message!r})"
+                lines += [f"if {key!r} not in box: {_PLAINLY if may_list_nothing(members.get(key)) else told}"]
         return ["box = {}", *lines, "if box:", f"    payload[{name!r}] = box"]
 
     def _put_in_box(self, name: str, member: Field) -> list[str]:

@@ -35,6 +35,11 @@ class Shaped:
 Source = Paths | Shaped | Resolver
 
 
+def may_list_nothing(source: Source | None) -> bool:
+    """Whether a value may be ``[undefined]``: only a directive inside a list makes that, no event holds it."""
+    return source is not None and not isinstance(source, Paths | Shaped)
+
+
 @dataclass(slots=True)
 class Plan:
     """``fixed`` is the same for every event; ``boxes`` are object fields with members of their own.

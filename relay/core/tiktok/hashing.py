@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache, wraps
 from hashlib import sha256
 
-from relay.core.javascript.text import WHITESPACE, trim, utf8, without_space
+from relay.core.javascript.text import is_blank, trim, utf8, without_space
 
 _HASHED = re.compile(r"[0-9a-fA-F]{64}")
 _BYTES = bytes(range(256))
@@ -36,7 +36,7 @@ def _remembered(work: Callable[[str], str]) -> Callable[[str], str]:
 
 def _hashed(text: str) -> str:
     """SHA-256; '' for a blank text, a text that is a hash already as it is."""
-    if not text.strip(WHITESPACE):
+    if is_blank(text):
         return ""
     if len(text) == 64 and _HASHED.fullmatch(text):
         return text
@@ -55,7 +55,7 @@ external_id = email  # Segment treats ids exactly like addresses
 @_remembered
 def phone(text: str) -> str:
     """A plus sign and the ASCII digits; whether it is a hash already is asked of the text as given."""
-    if not text.strip(WHITESPACE):
+    if is_blank(text):
         return ""
     if len(text) == 64 and _HASHED.fullmatch(text):
         return text

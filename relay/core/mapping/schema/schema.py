@@ -82,6 +82,10 @@ class Schema:
             return False
         return not any(fixed.get(demand.field) in demand.values for demand in self._demands)
 
+    def needed(self) -> set[str]:
+        """Fields that may be found missing."""
+        return {*self._required, *(name for demand in self._demands for name in demand.needed)}
+
     def demands_by(self, names: set[str]) -> bool:
         """Whether something is demanded by the value of one of these fields."""
         return any(demand.field in names for demand in self._demands)
