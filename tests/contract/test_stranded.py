@@ -70,9 +70,11 @@ class Scene:
         await self.store.client.run("SET", key, "of another type")
 
     async def mend(self, key: str) -> None:
-        await self.store.client.run("DEL", key)
+        """In one step: a relay that found nothing there would begin a key of its own, and lose it to the old one."""
         if await self.store.client.run("EXISTS", f"{key}:aside"):
             await self.store.client.run("RENAME", f"{key}:aside", key)
+        else:
+            await self.store.client.run("DEL", key)
 
     @property
     def delivered(self) -> Counter[str]:
